@@ -1,0 +1,115 @@
+#include "engine/cpu/allocator.hpp"
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+
+#include "engine/error.hpp"
+
+namespace dml::cpu {
+namespace {
+
+constexpr std::size_t alignment = 64;
+constexpr std::size_t small = 1 << 16;  // below this malloc is as good as a cache
+
+/// Free blocks by size. A block serves a request that fills at least 7/8 of it.
+class Cache {
+ public:
+  std::byte* take(std::size_t wanted, std::size_t& got) {
+    const std::lock_guard lock(mutex_);
+    const auto found = free_.lower_bound(wanted);
+    if (found != free_.end() && found->first <= wanted + wanted / 8) {
+      std::byte* block = found->second;
+      got = found->first;
+      cached_ -= got;
+      free_.erase(found);
+      count(got);
+      return block;
+    }
+    got = wanted;
+    void* block = std::aligned_alloc(alignment, wanted);
+    if (block == nullptr) {
+      drop_all();
+      block = std::aligned_alloc(alignment, wanted);
+    }
+    if (block == nullptr)
+      throw DeviceError("out of memory: " + std::to_string(wanted >> 20U) + " MiB asked for, " +
+                        std::to_string(current_ >> 20U) +
+                        " MiB in use\n  try a smaller --batch-size or --image-size");
+    count(wanted);
+    return static_cast<std::byte*>(block);
+  }
+
+  void give_back(std::byte* block, std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    current_ -= size;
+    // Never keep more than what was in use at the peak: a cache is not to raise the peak.
+    if (size < small || current_ + cached_ + size > peak_) {
+      std::free(block);
+      return;
+    }
+    free_.emplace(size, block);
+    cached_ += size;
+  }
+
+  MemoryUse use() {
+    const std::lock_guard lock(mutex_);
+    return {current_, peak_, cached_};
+  }
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    peak_ = current_;
+  }
+  void release() {
+    const std::lock_guard lock(mutex_);
+    drop_all();
+  }
+
+ private:
+  void count(std::size_t size) {
+    current_ += size;
+    if (current_ > peak_) peak_ = current_;
+    // Blocks of sizes that no longer occur must not pile up beside new ones.
+    while (current_ + cached_ > peak_ && !free_.empty()) {
+      const auto largest = std::prev(free_.end());
+      std::free(largest->second);
+      cached_ -= largest->first;
+      free_.erase(largest);
+    }
+  }
+  void drop_all() {
+    for (const auto& [size, block] : free_) std::free(block);
+    free_.clear();
+    cached_ = 0;
+  }
+
+  std::mutex mutex_;
+  std::multimap<std::size_t, std::byte*> free_;
+  std::size_t current_ = 0, peak_ = 0, cached_ = 0;
+};
+
+/// Never destroyed: tensors with static lifetime may outlive any order of destruction.
+Cache& cache() {
+  static Cache& instance = *new Cache;
+  return instance;
+}
+
+}  // namespace
+
+std::shared_ptr<Storage> allocate(std::size_t bytes) {
+  if (bytes > (std::size_t{1} << 46U)) throw DeviceError("out of memory: an impossible size");
+  const std::size_t wanted = (bytes + alignment - 1) / alignment * alignment;
+  std::size_t got = 0;
+  std::byte* block = cache().take(wanted == 0 ? alignment : wanted, got);
+  return {new Storage{block, got, Place::host}, [](Storage* storage) {
+            cache().give_back(storage->bytes, storage->size);
+            delete storage;
+          }};
+}
+
+MemoryUse memory_use() { return cache().use(); }
+void reset_peak() { cache().reset_peak(); }
+void release_cached() { cache().release(); }
+
+}  // namespace dml::cpu

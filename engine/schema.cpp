@@ -1,0 +1,99 @@
+#include "engine/schema.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+
+#include "engine/names.hpp"
+
+namespace dml::schema {
+namespace {
+
+[[noreturn]] void refuse(const FieldInfo& info, const std::string& text, const std::string& wanted) {
+  throw UsageError(info.name + ": '" + text + "' is not " + wanted);
+}
+
+std::string range_text(const Range& range) {
+  const bool low = range.low > -1e299, high = range.high < 1e299;
+  if (low && high) return "from " + text_of(range.low) + " to " + text_of(range.high);
+  if (low) return "of at least " + text_of(range.low);
+  return "of at most " + text_of(range.high);
+}
+
+void check_range(const FieldInfo& info, const std::string& text, double value) {
+  if (!(value >= info.range.low && value <= info.range.high))
+    throw UsageError(info.name + ": " + text + " is out of range; a value " +
+                     range_text(info.range) + " is wanted");
+}
+
+template <class T>
+bool parse(const std::string& text, T& value) {
+  const char* end = text.data() + text.size();
+  const auto [stop, status] = std::from_chars(text.data(), end, value);
+  return status == std::errc() && stop == end && !text.empty();
+}
+
+}  // namespace
+
+void assign(const FieldInfo& info, const std::string& text, bool& out) {
+  const std::string word = canonical(text);
+  if (word == "true" || word == "1" || word == "yes" || word == "on") {
+    out = true;
+  } else if (word == "false" || word == "0" || word == "no" || word == "off") {
+    out = false;
+  } else {
+    refuse(info, text, "true or false");
+  }
+}
+
+void assign(const FieldInfo& info, const std::string& text, std::int64_t& out) {
+  std::int64_t value = 0;
+  if (!parse(text, value)) refuse(info, text, "a whole number");
+  check_range(info, text, static_cast<double>(value));
+  out = value;
+}
+
+void assign(const FieldInfo& info, const std::string& text, double& out) {
+  double value = 0;
+  if (!parse(text, value) || std::isnan(value)) refuse(info, text, "a number");
+  check_range(info, text, value);
+  out = value;
+}
+
+void assign(const FieldInfo& info, const std::string& text, std::string& out) {
+  if (info.choices.empty()) {
+    out = text;
+    return;
+  }
+  std::vector<std::string> known;
+  std::istringstream list(info.choices);
+  for (std::string choice; std::getline(list, choice, '|');) {
+    if (canonical(choice) == canonical(text)) {
+      out = choice;
+      return;
+    }
+    known.push_back(choice);
+  }
+  throw UsageError(info.name + ": '" + text + "' is not a choice" + suggestion(text, known));
+}
+
+std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(std::int64_t value) { return std::to_string(value); }
+std::string text_of(const std::string& value) { return value; }
+std::string text_of(double value) {
+  char buffer[40];
+  const auto [end, status] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return {buffer, end};
+}
+
+void reject_unknown(const Settings& settings, const std::vector<FieldInfo>& fields) {
+  std::vector<std::string> known;
+  for (const FieldInfo& info : fields) known.push_back(info.name);
+  for (const auto& [name, value] : settings) {
+    bool found = false;
+    for (const std::string& one : known) found = found || one == name;
+    if (!found) throw UsageError("no option named '" + name + "'" + suggestion(name, known));
+  }
+}
+
+}  // namespace dml::schema

@@ -1,0 +1,125 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "engine/error.hpp"
+
+namespace dml {
+
+/// The range that a number must lie in, ends included.
+struct Range {
+  double low = -1e300;
+  double high = 1e300;
+};
+
+/// One hyper-parameter of Options: its name, the member that stores it, its help, its range
+/// (numbers) or its choices (text, "a|b|c"). Members may be bool, std::int64_t, double or
+/// std::string.
+template <class Options, class T>
+struct Field {
+  const char* name;
+  T Options::*member;
+  const char* help;
+  Range range;
+  const char* choices;
+};
+
+template <class Options, class T>
+constexpr Field<Options, T> field(const char* name, T Options::*member, const char* help,
+                                  Range range = {}) {
+  static_assert(std::is_same_v<T, bool> || std::is_same_v<T, std::int64_t> ||
+                std::is_same_v<T, double> || std::is_same_v<T, std::string>);
+  return {name, member, help, range, nullptr};
+}
+/// A text that must be one of the choices, "mean|sum|none".
+template <class Options>
+constexpr Field<Options, std::string> field(const char* name, std::string Options::*member,
+                                            const char* help, const char* choices) {
+  return {name, member, help, {}, choices};
+}
+
+/// Values by name, as text; what flags, presets and TOML tables are reduced to.
+using Settings = std::map<std::string, std::string>;
+
+/// A field as help, manual and completion see it.
+struct FieldInfo {
+  std::string name;
+  std::string type;      ///< "flag", "integer", "number", "text"
+  std::string fallback;  ///< the default, as text
+  std::string help;
+  Range range;
+  std::string choices;
+};
+
+namespace schema {
+
+/// Converts text to the type of a field and checks range or choices. @throws UsageError.
+void assign(const FieldInfo& info, const std::string& text, bool& out);
+void assign(const FieldInfo& info, const std::string& text, std::int64_t& out);
+void assign(const FieldInfo& info, const std::string& text, double& out);
+void assign(const FieldInfo& info, const std::string& text, std::string& out);
+
+/// A value as the shortest text that reads back to it.
+std::string text_of(bool value);
+std::string text_of(std::int64_t value);
+std::string text_of(double value);
+std::string text_of(const std::string& value);
+
+template <class T>
+constexpr const char* type_name() {
+  if constexpr (std::is_same_v<T, bool>) return "flag";
+  if constexpr (std::is_same_v<T, std::int64_t>) return "integer";
+  if constexpr (std::is_same_v<T, double>) return "number";
+  return "text";
+}
+
+/// Throws UsageError for every name in settings that is not among the fields.
+void reject_unknown(const Settings& settings, const std::vector<FieldInfo>& fields);
+
+}  // namespace schema
+
+/// The fields of Options with their defaults.
+template <class Options>
+std::vector<FieldInfo> describe() {
+  const Options defaults{};
+  std::vector<FieldInfo> infos;
+  const auto add = [&](const auto& f) {
+    using T = std::decay_t<decltype(defaults.*(f.member))>;
+    infos.push_back({f.name, schema::type_name<T>(), schema::text_of(defaults.*(f.member)), f.help,
+                     f.range, f.choices == nullptr ? "" : f.choices});
+  };
+  std::apply([&](const auto&... f) { (add(f), ...); }, Options::fields);
+  return infos;
+}
+
+/// Reads Options out of settings. @throws UsageError for unknown names (with the nearest known
+/// one), text that is no value of the type, and values out of range.
+template <class Options>
+Options read(const Settings& settings) {
+  Options options{};
+  const std::vector<FieldInfo> infos = describe<Options>();
+  schema::reject_unknown(settings, infos);
+  std::size_t next = 0;
+  const auto one = [&](const auto& f) {
+    const FieldInfo& info = infos[next++];
+    const auto found = settings.find(info.name);
+    if (found != settings.end()) schema::assign(info, found->second, options.*(f.member));
+  };
+  std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);
+  return options;
+}
+
+/// All values of Options as text; read<Options>(write(options)) gives the same values.
+template <class Options>
+Settings write(const Options& options) {
+  Settings settings;
+  const auto one = [&](const auto& f) { settings[f.name] = schema::text_of(options.*(f.member)); };
+  std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);
+  return settings;
+}
+
+}  // namespace dml

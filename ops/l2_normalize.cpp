@@ -1,0 +1,78 @@
+#include "ops/l2_normalize.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dml {
+namespace {
+
+/// Divided by its length (or sqrt(length^2 + eps)):  dx = (dy - y <y, dy>) / divisor.
+/// Divided by eps:                                   dx = dy / eps.
+struct L2Normalize {
+  double eps;
+  NormFloor floor;
+  Tensor y, divisor;  // kept for the backward pass
+
+  Tensor forward(Device& device, const Tensor& in) {
+    DML_CHECK(in.rank() == 2, "l2_normalize: x must be [n, d], not " + to_string(in.shape()));
+    const Tensor x = device.dense(in);
+    y = device.empty(x.shape(), x.dtype());
+    divisor = device.empty({x.dim(0)}, x.dtype());
+    kernel::l2_normalize_fwd(device, x, eps, floor, y, divisor);
+    return y;
+  }
+
+  Grads<1> backward(Device& device, const Tensor& dy, std::array<bool, 1>) const {
+    Tensor dx = device.empty(y.shape(), y.dtype());
+    kernel::l2_normalize_bwd(device, y, divisor, eps, floor, device.dense(dy), dx);
+    return {dx};
+  }
+};
+
+template <class T>
+T dot(const T* a, const T* b, std::int64_t n) {
+  T sum = 0;
+  for (std::int64_t k = 0; k < n; ++k) sum += a[k] * b[k];
+  return sum;
+}
+
+void forward(Device&, const Tensor& x, double eps, NormFloor floor, Tensor& y, Tensor& divisor) {
+  const std::int64_t d = x.dim(1);
+  visit_float(x.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < x.dim(0); ++i) {
+      const T* in = x.raw<T>() + i * d;
+      T* out = y.raw<T>() + i * d;
+      const T square = dot(in, in, d);
+      const T bounded = floor == NormFloor::maximum ? std::max(std::sqrt(square), T(eps))
+                                                    : std::sqrt(square + T(eps));
+      divisor.raw<T>()[i] = bounded;
+      for (std::int64_t k = 0; k < d; ++k) out[k] = in[k] / bounded;
+    }
+  });
+}
+
+void backward(Device&, const Tensor& y, const Tensor& divisor, double eps, NormFloor floor,
+              const Tensor& dy, Tensor& dx) {
+  const std::int64_t d = y.dim(1);
+  visit_float(y.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < y.dim(0); ++i) {
+      const T *out = y.raw<T>() + i * d, *up = dy.raw<T>() + i * d;
+      T* in = dx.raw<T>() + i * d;
+      const T bounded = divisor.raw<T>()[i];
+      const bool constant = floor == NormFloor::maximum && bounded <= T(eps);
+      const T along = constant ? T(0) : dot(out, up, d);
+      for (std::int64_t k = 0; k < d; ++k) in[k] = (up[k] - out[k] * along) / bounded;
+    }
+  });
+}
+
+const bool added = kernel::l2_normalize_fwd.add(Backend::reference, forward) &&
+                   kernel::l2_normalize_bwd.add(Backend::reference, backward);
+
+}  // namespace
+
+Var l2_normalize(const Var& x, double eps, NormFloor floor) {
+  return apply(L2Normalize{.eps = eps, .floor = floor, .y = {}, .divisor = {}}, x);
+}
+
+}  // namespace dml

@@ -1,0 +1,29 @@
+#pragma once
+#include "engine/kernel.hpp"
+#include "engine/tape.hpp"
+
+namespace dml {
+
+/// Which operands of a matrix product are read transposed.
+struct Transpose {
+  bool a = false;
+  bool b = false;
+};
+
+/// Matrix product op(a) op(b).   [m, k] x [k, n] -> [m, n], or with one or more equal leading
+/// batch dimensions [.., m, k] x [.., k, n]. Operands may have a row pitch.
+/// @throws ShapeError when inner sizes or batch dimensions differ.
+Var matmul(const Var& a, const Var& b, Transpose transpose = {});
+
+/// y = x w^T + bias.   x [..., in], weight [out, in], bias [out] or an undefined Var -> [..., out]
+Var linear(const Var& x, const Var& weight, const Var& bias);
+
+namespace kernel {
+/// y = alpha op(a) op(b) + beta y; a, b, y are [m, k], [k, n], [m, n] or batched [g, ., .]; any may
+/// have a row pitch. With beta 0, y is not read.
+inline constinit Kernel<void(const Tensor& a, const Tensor& b, Transpose transpose, double alpha,
+                             double beta, Tensor& y)>
+    matmul{"matmul"};
+}  // namespace kernel
+
+}  // namespace dml
