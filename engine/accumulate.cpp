@@ -6,7 +6,8 @@ namespace dml {
 namespace {
 
 template <class T>
-void add_rows(const Tensor& a, const Tensor& b, Tensor& out, std::int64_t first, std::int64_t last) {
+void add_rows(const Tensor& a, const Tensor& b, Tensor& out, std::int64_t first,
+              std::int64_t last) {
   const std::int64_t width = out.row_length();
   for (std::int64_t r = first; r < last; ++r) {
     const T* x = a.raw<T>() + r * a.pitch();
@@ -24,15 +25,17 @@ void fast(Device& device, const Tensor& a, const Tensor& b, Tensor& out) {
   if (a.packed() && b.packed() && out.packed()) {
     const float *x = a.raw<float>(), *y = b.raw<float>();
     float* z = out.raw<float>();
-    cpu::parallel_for(device.threads(), out.size(), 1 << 14, [=](std::int64_t first, std::int64_t last) {
+    cpu::parallel_for(device.threads(), out.size(), 1 << 14,
+                      [=](std::int64_t first, std::int64_t last) {
 #pragma omp simd
-      for (std::int64_t i = first; i < last; ++i) z[i] = x[i] + y[i];
-    });
+                        for (std::int64_t i = first; i < last; ++i) z[i] = x[i] + y[i];
+                      });
     return;
   }
   const std::int64_t rows = 1 + (1 << 14) / (out.row_length() + 1);
-  cpu::parallel_for(device.threads(), out.row_count(), rows,
-                    [&](std::int64_t first, std::int64_t last) { add_rows<float>(a, b, out, first, last); });
+  cpu::parallel_for(
+      device.threads(), out.row_count(), rows,
+      [&](std::int64_t first, std::int64_t last) { add_rows<float>(a, b, out, first, last); });
 }
 
 const bool added = kernel::accumulate.add(Backend::reference, reference) &&

@@ -5,8 +5,8 @@
 #include "engine/error.hpp"
 
 /// For what a caller can get wrong: always on, throws ShapeError with the text.
-#define DML_CHECK(condition, text)                    \
-  do {                                                \
+#define DML_CHECK(condition, text)                   \
+  do {                                               \
     if (!(condition)) throw ::dml::ShapeError(text); \
   } while (false)
 
@@ -14,12 +14,12 @@
 #ifdef NDEBUG
 #define DML_ASSERT(condition) static_cast<void>(0)
 #else
-#define DML_ASSERT(condition)                                                               \
-  do {                                                                                      \
-    if (!(condition)) {                                                                     \
+#define DML_ASSERT(condition)                                                                \
+  do {                                                                                       \
+    if (!(condition)) {                                                                      \
       std::fprintf(stderr, "%s:%d: assertion failed: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                         \
-    }                                                                                       \
+      std::abort();                                                                          \
+    }                                                                                        \
   } while (false)
 #endif
 

@@ -26,7 +26,8 @@ class Device {
  public:
   /// @param name     "reference", "cpu", "cuda", "cuda:N", or "auto" (cuda if there is one).
   /// @param threads  of the cpu backend; 0 takes the number of cores that this process may use.
-  /// @throws DeviceError when the device is absent or not in this build, UsageError for other names.
+  /// @throws DeviceError when the device is absent or not in this build, UsageError for other
+  /// names.
   static Device open(const std::string& name, int threads = 0);
 
   explicit Device(Backend backend, int threads = 1);
@@ -75,6 +76,7 @@ struct BackendState {
   bool present = false;
   std::string detail;
 };
+/// Looks whether the backend can be used here; never throws.
 BackendState backend_state(Backend backend);
 /// The backends that can run here: always reference and cpu.
 std::vector<Backend> present_backends();

@@ -63,15 +63,13 @@ class KernelBase {
   bool listed_ = false;
 };
 
-template <class Signature>
-class Kernel;
+template <class Signature> class Kernel;
 
 /// One computation with up to one implementation per backend. Constant-initialised, so any source
 /// file may fill a slot before main() begins, in any order. On a cpu device an empty slot, or a
 /// call with an f64 tensor, runs the reference implementation: cpu kernels are written for f32
 /// and bf16 alone.
-template <class... Args>
-class Kernel<void(Args...)> : public KernelBase {
+template <class... Args> class Kernel<void(Args...)> : public KernelBase {
  public:
   using Function = void (*)(Device&, Args...);
 
@@ -99,8 +97,7 @@ class Kernel<void(Args...)> : public KernelBase {
   }
 
  private:
-  template <class T>
-  static bool holds_f64(const T& argument) {
+  template <class T> static bool holds_f64(const T& argument) {
     if constexpr (std::is_same_v<std::remove_cvref_t<T>, Tensor>) {
       return argument.defined() && argument.dtype() == DType::f64;
     } else {

@@ -6,8 +6,7 @@ namespace dml {
 namespace {
 
 /// [k, r, s, c] to [k, c, r, s] or back: swaps the last dimension with the two before it.
-template <class T>
-void permute(const Tensor& from, Tensor& to, bool to_channels_first) {
+template <class T> void permute(const Tensor& from, Tensor& to, bool to_channels_first) {
   const Shape& memory = to_channels_first ? from.shape() : to.shape();
   const std::int64_t k = memory[0], window = memory[1] * memory[2], c = memory[3];
   const auto in = from.data<T>();
@@ -32,8 +31,7 @@ std::uint64_t hash(const std::string& name) {
   return h;
 }
 
-template <class Draw>
-Init fill(Draw draw) {
+template <class Draw> Init fill(Draw draw) {
   return [draw](Tensor& tensor, Random random) {
     visit_float(tensor.dtype(), [&]<class T>() {
       std::uint64_t i = 0;
@@ -84,7 +82,8 @@ Init normal(double deviation) {
   return fill([deviation](Random random, std::uint64_t i) { return deviation * random.normal(i); });
 }
 Init uniform(double bound) {
-  return fill([bound](Random random, std::uint64_t i) { return bound * (2 * random.uniform(i) - 1); });
+  return fill(
+      [bound](Random random, std::uint64_t i) { return bound * (2 * random.uniform(i) - 1); });
 }
 Init truncated_normal(double deviation, double cut) {
   return fill([deviation, cut](Random random, std::uint64_t i) {

@@ -45,7 +45,9 @@ struct Parameter {
 using Init = std::function<void(Tensor&, Random)>;
 
 namespace init {
+/// All 0.
 Init zeros();
+/// All the same.
 Init constant(double value);
 /// Normal with mean 0.
 Init normal(double deviation);

@@ -8,7 +8,16 @@
 namespace dml {
 
 /// What random numbers are for. Components with different purposes cannot disturb each other.
-enum class Purpose : std::uint32_t { weights, shuffle, augment, dropout, mine, cluster, split, render };
+enum class Purpose : std::uint32_t {
+  weights,
+  shuffle,
+  augment,
+  dropout,
+  mine,
+  cluster,
+  split,
+  render
+};
 
 /// A stream of random numbers in which the i-th number is a pure function of
 /// (seed, purpose, epoch, index, i): Philox 4x32-10 (Salmon et al., SC 2011), the same bits on CPU
@@ -31,10 +40,12 @@ class Random {
   /// The i-th 32 random bits.
   DML_HOST_DEVICE constexpr std::uint32_t bits(std::uint64_t i) const {
     const std::uint64_t block = i / 4;
-    std::uint32_t c0 = static_cast<std::uint32_t>(block), c1 = static_cast<std::uint32_t>(block >> 32U);
+    std::uint32_t c0 = static_cast<std::uint32_t>(block),
+                  c1 = static_cast<std::uint32_t>(block >> 32U);
     std::uint32_t c2 = static_cast<std::uint32_t>(stream_);
     std::uint32_t c3 = static_cast<std::uint32_t>(stream_ >> 32U);
-    std::uint32_t k0 = static_cast<std::uint32_t>(seed_), k1 = static_cast<std::uint32_t>(seed_ >> 32U);
+    std::uint32_t k0 = static_cast<std::uint32_t>(seed_),
+                  k1 = static_cast<std::uint32_t>(seed_ >> 32U);
     for (int round = 0; round < 10; ++round) {
       const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * c0;
       const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * c2;
@@ -46,10 +57,14 @@ class Random {
       k1 += 0xBB67AE85U;
     }
     switch (i % 4) {
-      case 0: return c0;
-      case 1: return c1;
-      case 2: return c2;
-      default: return c3;
+      case 0:
+        return c0;
+      case 1:
+        return c1;
+      case 2:
+        return c2;
+      default:
+        return c3;
     }
   }
 
@@ -99,8 +114,7 @@ class RandomSequence {
   double normal() { return random_.normal(next_++); }
 
   /// Puts a range in random order (Fisher-Yates).
-  template <class Range>
-  void shuffle(Range& range) {
+  template <class Range> void shuffle(Range& range) {
     for (std::size_t i = range.size(); i > 1; --i) std::swap(range[i - 1], range[below(i)]);
   }
 

@@ -16,15 +16,14 @@ namespace dml {
 struct About {
   std::string name;
   std::string summary;
-  std::string paper = {};               ///< authors, title, venue and year
-  std::string details = {};             ///< formula, when to use it, departures from the paper
+  std::string paper = {};                 ///< authors, title, venue and year
+  std::string details = {};               ///< formula, when to use it, departures from the paper
   std::vector<std::string> aliases = {};  ///< other names that mean this component
 };
 
 /// All named implementations of Base. Written only before main() and read-only after.
 /// Base gives `static constexpr const char* kind` ("loss") and a nested type Setup.
-template <class Base>
-class Registry {
+template <class Base> class Registry {
  public:
   using Setup = typename Base::Setup;
   struct Entry {
@@ -85,8 +84,7 @@ class Registry {
 
 /// A namespace-scope constant of this type makes T selectable by name. T has a nested aggregate
 /// Options with `static constexpr std::tuple fields` and a constructor (Options, const Setup&).
-template <class Base, class T>
-struct Register {
+template <class Base, class T> struct Register {
   explicit Register(About about) {
     Registry<Base>::add({std::move(about), describe<typename T::Options>(),
                          [](const Settings& settings, const typename Base::Setup& setup) {

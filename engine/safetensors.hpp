@@ -31,6 +31,7 @@ struct TensorInfo {
   DType dtype;
   Shape shape;
 };
+/// The tensors of a file without their data, and its metadata where wanted.
 std::vector<TensorInfo> list_safetensors(const std::filesystem::path& file,
                                          std::map<std::string, std::string>* metadata = nullptr);
 

@@ -9,7 +9,8 @@
 namespace dml::schema {
 namespace {
 
-[[noreturn]] void refuse(const FieldInfo& info, const std::string& text, const std::string& wanted) {
+[[noreturn]] void refuse(const FieldInfo& info, const std::string& text,
+                         const std::string& wanted) {
   throw UsageError(info.name + ": '" + text + "' is not " + wanted);
 }
 
@@ -26,8 +27,7 @@ void check_range(const FieldInfo& info, const std::string& text, double value) {
                      range_text(info.range) + " is wanted");
 }
 
-template <class T>
-bool parse(const std::string& text, T& value) {
+template <class T> bool parse(const std::string& text, T& value) {
   const char* end = text.data() + text.size();
   const auto [stop, status] = std::from_chars(text.data(), end, value);
   return status == std::errc() && stop == end && !text.empty();

@@ -19,8 +19,7 @@ struct Range {
 /// One hyper-parameter of Options: its name, the member that stores it, its help, its range
 /// (numbers) or its choices (text, "a|b|c"). Members may be bool, std::int64_t, double or
 /// std::string.
-template <class Options, class T>
-struct Field {
+template <class Options, class T> struct Field {
   const char* name;
   T Options::*member;
   const char* help;
@@ -28,6 +27,7 @@ struct Field {
   const char* choices;
 };
 
+/// A number, flag or free text; for numbers with the range that it must lie in.
 template <class Options, class T>
 constexpr Field<Options, T> field(const char* name, T Options::*member, const char* help,
                                   Range range = {}) {
@@ -69,8 +69,8 @@ std::string text_of(std::int64_t value);
 std::string text_of(double value);
 std::string text_of(const std::string& value);
 
-template <class T>
-constexpr const char* type_name() {
+/// What help calls a type.
+template <class T> constexpr const char* type_name() {
   if constexpr (std::is_same_v<T, bool>) return "flag";
   if constexpr (std::is_same_v<T, std::int64_t>) return "integer";
   if constexpr (std::is_same_v<T, double>) return "number";
@@ -83,8 +83,7 @@ void reject_unknown(const Settings& settings, const std::vector<FieldInfo>& fiel
 }  // namespace schema
 
 /// The fields of Options with their defaults.
-template <class Options>
-std::vector<FieldInfo> describe() {
+template <class Options> std::vector<FieldInfo> describe() {
   const Options defaults{};
   std::vector<FieldInfo> infos;
   const auto add = [&](const auto& f) {
@@ -98,8 +97,7 @@ std::vector<FieldInfo> describe() {
 
 /// Reads Options out of settings. @throws UsageError for unknown names (with the nearest known
 /// one), text that is no value of the type, and values out of range.
-template <class Options>
-Options read(const Settings& settings) {
+template <class Options> Options read(const Settings& settings) {
   Options options{};
   const std::vector<FieldInfo> infos = describe<Options>();
   schema::reject_unknown(settings, infos);
@@ -114,8 +112,7 @@ Options read(const Settings& settings) {
 }
 
 /// All values of Options as text; read<Options>(write(options)) gives the same values.
-template <class Options>
-Settings write(const Options& options) {
+template <class Options> Settings write(const Options& options) {
   Settings settings;
   const auto one = [&](const auto& f) { settings[f.name] = schema::text_of(options.*(f.member)); };
   std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);

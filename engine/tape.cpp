@@ -76,7 +76,8 @@ void Tape::unroll(int last) {
         add_tensors(device_, total, node.grad, total);
       } else {
         total = device_.dense(node.grad);
-        if (!total.unshared() && total.shares_memory(node.grad) && node.grad.storage().use_count() > 2) {
+        if (!total.unshared() && total.shares_memory(node.grad) &&
+            node.grad.storage().use_count() > 2) {
           total = device_.empty(node.grad.shape(), node.grad.dtype());
           device_.copy(node.grad, total);
         }

@@ -15,8 +15,7 @@
 namespace dml {
 
 /// Gradients with respect to the inputs of an op; an undefined tensor stands for "none".
-template <std::size_t N>
-using Grads = std::array<Tensor, N>;
+template <std::size_t N> using Grads = std::array<Tensor, N>;
 
 class Tape;
 
@@ -86,17 +85,16 @@ class Tape : public std::enable_shared_from_this<Tape> {
   Var leaf(Parameter& parameter);
 
   /// Runs op; appends it when a gradient is wanted.
-  template <class Op, class... Vars>
-  Var run(Op op, const Vars&... x) {
+  template <class Op, class... Vars> Var run(Op op, const Vars&... x) {
     Tensor y = op.forward(device_, x.value()...);
     if (!training() || !(x.needs_grad() || ...)) return {std::move(y), shared_from_this()};
-    nodes_.push_back({std::make_unique<RuleOf<Op, sizeof...(x)>>(std::move(op)), {x.node()...}, {}});
+    nodes_.push_back(
+        {std::make_unique<RuleOf<Op, sizeof...(x)>>(std::move(op)), {x.node()...}, {}});
     return {std::move(y), shared_from_this(), static_cast<int>(nodes_.size()) - 1};
   }
   /// The same for an op of any number of inputs: forward(Device&, std::span<const Tensor>) and
   /// backward(Device&, const Tensor& dy, const std::vector<bool>& wanted) -> vector of gradients.
-  template <class Op>
-  Var run_many(Op op, std::span<const Var> x);
+  template <class Op> Var run_many(Op op, std::span<const Var> x);
 
   /// Adds d(loss)/d(parameter) to Parameter::grad of every trainable parameter that the loss
   /// depends on, and keeps the gradients of variable()s. The tape is used up.
@@ -113,8 +111,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
     virtual ~Rule() = default;
     virtual void pull(Device&, Tensor dy, const std::vector<int>& inputs, Tape&) = 0;
   };
-  template <class Op, std::size_t N>
-  struct RuleOf final : Rule {
+  template <class Op, std::size_t N> struct RuleOf final : Rule {
     explicit RuleOf(Op o) : op(std::move(o)) {}
     void pull(Device& device, Tensor dy, const std::vector<int>& inputs, Tape& tape) override {
       std::array<bool, N> wanted;
@@ -125,8 +122,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
     }
     Op op;
   };
-  template <class Op>
-  struct RuleOfMany final : Rule {
+  template <class Op> struct RuleOfMany final : Rule {
     explicit RuleOfMany(Op o) : op(std::move(o)) {}
     void pull(Device& device, Tensor dy, const std::vector<int>& inputs, Tape& tape) override {
       std::vector<bool> wanted;
@@ -157,8 +153,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
   std::vector<std::pair<Parameter*, int>> leaves_;
 };
 
-template <class Op>
-Var Tape::run_many(Op op, std::span<const Var> x) {
+template <class Op> Var Tape::run_many(Op op, std::span<const Var> x) {
   std::vector<Tensor> values;
   std::vector<int> inputs;
   bool wanted = false;
@@ -177,8 +172,7 @@ Var Tape::run_many(Op op, std::span<const Var> x) {
 ///   Tensor forward(Device&, const Tensor& x...)
 ///   Grads<N> backward(Device&, Tensor dy, std::array<bool, N> wanted)   (const or not; dy may be
 ///     overwritten when dy.unshared(); it may have a pitch)
-template <class Op, class... Vars>
-Var apply(Op op, const Var& first, const Vars&... rest) {
+template <class Op, class... Vars> Var apply(Op op, const Var& first, const Vars&... rest) {
   return first.tape().run(std::move(op), first, rest...);
 }
 

@@ -16,8 +16,7 @@ void copy_rows(const std::byte* from, std::int64_t from_pitch, std::byte* to, st
                 from + static_cast<std::size_t>(r * from_pitch) * item, row_bytes);
 }
 
-template <class From, class To>
-void convert(const Tensor& from, Tensor& to) {
+template <class From, class To> void convert(const Tensor& from, Tensor& to) {
   const auto in = from.data<From>();
   auto out = to.data<To>();
   for (std::size_t i = 0; i < in.size(); ++i) {
@@ -31,16 +30,22 @@ void convert(const Tensor& from, Tensor& to) {
   }
 }
 
-template <class Fn>
-void visit_convertible(DType type, Fn&& fn) {
+template <class Fn> void visit_convertible(DType type, Fn&& fn) {
   switch (type) {
-    case DType::f32: return fn.template operator()<float>();
-    case DType::f64: return fn.template operator()<double>();
-    case DType::bf16: return fn.template operator()<BFloat16>();
-    case DType::i64: return fn.template operator()<std::int64_t>();
-    case DType::i32: return fn.template operator()<std::int32_t>();
-    case DType::u8: return fn.template operator()<std::uint8_t>();
-    default: throw TypeError(std::string("cannot convert elements of type ") + name_of(type));
+    case DType::f32:
+      return fn.template operator()<float>();
+    case DType::f64:
+      return fn.template operator()<double>();
+    case DType::bf16:
+      return fn.template operator()<BFloat16>();
+    case DType::i64:
+      return fn.template operator()<std::int64_t>();
+    case DType::i32:
+      return fn.template operator()<std::int32_t>();
+    case DType::u8:
+      return fn.template operator()<std::uint8_t>();
+    default:
+      throw TypeError(std::string("cannot convert elements of type ") + name_of(type));
   }
 }
 
@@ -77,8 +82,8 @@ std::int64_t Tensor::dim(int i) const {
 void Tensor::require(DType type, bool packed_on_host) const {
   if (!storage_) throw ShapeError("a tensor that was never set is read");
   if (type != type_)
-    throw TypeError(std::string("elements of type ") + name_of(type) + " asked for, the tensor holds " +
-                    name_of(type_));
+    throw TypeError(std::string("elements of type ") + name_of(type) +
+                    " asked for, the tensor holds " + name_of(type_));
   if (!packed_on_host) return;
   if (storage_->place != Place::host)
     throw DeviceError("the tensor lies on a device and is read on the host: call to_host() first");
@@ -111,8 +116,8 @@ Tensor Tensor::reshape(Shape shape) const {
 
 Tensor Tensor::rows(std::int64_t first, std::int64_t last) const {
   DML_CHECK(rank() > 0 && first >= 0 && first <= last && last <= dim(0),
-            "rows " + std::to_string(first) + " to " + std::to_string(last) + " of a tensor of shape " +
-                to_string(shape_));
+            "rows " + std::to_string(first) + " to " + std::to_string(last) +
+                " of a tensor of shape " + to_string(shape_));
   Shape shape = shape_;
   const std::int64_t inner = dim(0) == 0 ? 0 : row_count() / (rank() == 1 ? 1 : dim(0));
   const std::int64_t step = rank() == 1 ? 1 : inner * pitch_;

@@ -41,10 +41,8 @@ class Tensor {
   /// A host tensor whose elements are not set yet.
   static Tensor empty(Shape shape, DType type);
   /// A host tensor of T with the given elements; their number must be count(shape).
-  template <class T>
-  static Tensor of(Shape shape, std::span<const T> values);
-  template <class T>
-  static Tensor of(Shape shape, std::initializer_list<T> values) {
+  template <class T> static Tensor of(Shape shape, std::span<const T> values);
+  template <class T> static Tensor of(Shape shape, std::initializer_list<T> values) {
     return of<T>(std::move(shape), std::span<const T>(values.begin(), values.size()));
   }
 
@@ -69,16 +67,14 @@ class Tensor {
 
   /// The elements, packed, on the host. Throws TypeError unless they are T, DeviceError when they
   /// lie on a device (use to_host()), ShapeError when there is a pitch (use dense()).
-  template <class T>
-  std::span<T> data() const {
+  template <class T> std::span<T> data() const {
     require(dtype_of<T>, true);
     return {reinterpret_cast<T*>(storage_->bytes) + offset_, static_cast<std::size_t>(size_)};
   }
 
   /// The first element, for kernels that honour the pitch and run where the memory lies.
   /// Throws TypeError unless the elements are T.
-  template <class T>
-  T* raw() const {
+  template <class T> T* raw() const {
     require(dtype_of<T>, false);
     return reinterpret_cast<T*>(storage_->bytes) + offset_;
   }
@@ -88,8 +84,7 @@ class Tensor {
   }
 
   /// The elements behind first index i.
-  template <class T>
-  std::span<T> row(std::int64_t i) const {
+  template <class T> std::span<T> row(std::int64_t i) const {
     const std::int64_t width = size_ / dim(0);
     return data<T>().subspan(static_cast<std::size_t>(i * width), static_cast<std::size_t>(width));
   }
@@ -131,8 +126,7 @@ class Tensor {
   std::shared_ptr<Storage> storage_;
 };
 
-template <class T>
-Tensor Tensor::of(Shape shape, std::span<const T> values) {
+template <class T> Tensor Tensor::of(Shape shape, std::span<const T> values) {
   Tensor result = empty(std::move(shape), dtype_of<T>);
   DML_CHECK(static_cast<std::int64_t>(values.size()) == result.size(),
             "Tensor::of: " + std::to_string(values.size()) + " values for shape " +

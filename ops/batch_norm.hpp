@@ -7,9 +7,9 @@ namespace dml {
 /// @see batch_norm
 struct BatchNormOptions {
   double eps = 1e-5;
-  double momentum = 0.1;          ///< PyTorch's sense: running = (1 - momentum) running + momentum batch
-  bool batch_statistics = true;   ///< false: normalise with the running statistics, leave them alone
-  bool relu = false;              ///< rectify the result
+  double momentum = 0.1;  ///< PyTorch's sense: running = (1 - momentum) running + momentum batch
+  bool batch_statistics = true;  ///< false: normalise with the running statistics, leave them alone
+  bool relu = false;             ///< rectify the result
 };
 
 /// The running statistics of a batch norm, updated in place in training: `variance` with the
@@ -39,12 +39,12 @@ inline constinit Kernel<void(const Tensor& x, const Tensor& weight, const Tensor
     batch_norm_train{"batch_norm train"};
 /// y from given mean and inverse deviation.
 inline constinit Kernel<void(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                             const Tensor& add, const Tensor& mean, const Tensor& inv_std, bool relu,
-                             Tensor& y)>
+                             const Tensor& add, const Tensor& mean, const Tensor& inv_std,
+                             bool relu, Tensor& y)>
     batch_norm_apply{"batch_norm apply"};
 /// inv_std = 1 / sqrt(variance + eps)
-inline constinit Kernel<void(const Tensor& variance, double eps, Tensor& inv_std)> inverse_deviation{
-    "inverse_deviation"};
+inline constinit Kernel<void(const Tensor& variance, double eps, Tensor& inv_std)>
+    inverse_deviation{"inverse_deviation"};
 /// Gradients. y is read only for the ReLU's mask. dx and dadd are undefined when not wanted, dadd
 /// may be dy itself; dweight and dbias are undefined when not wanted. dy and y may have a pitch.
 inline constinit Kernel<void(const Tensor& x, const Tensor& y, const Tensor& weight,

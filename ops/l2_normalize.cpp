@@ -29,8 +29,7 @@ struct L2Normalize {
   }
 };
 
-template <class T>
-T dot(const T* a, const T* b, std::int64_t n) {
+template <class T> T dot(const T* a, const T* b, std::int64_t n) {
   T sum = 0;
   for (std::int64_t k = 0; k < n; ++k) sum += a[k] * b[k];
   return sum;

@@ -21,7 +21,8 @@ Var l2_normalize(const Var& x, double eps = 1e-12, NormFloor floor = NormFloor::
 
 namespace kernel {
 /// divisor [n]: what every row was divided by.
-inline constinit Kernel<void(const Tensor& x, double eps, NormFloor floor, Tensor& y, Tensor& divisor)>
+inline constinit Kernel<void(const Tensor& x, double eps, NormFloor floor, Tensor& y,
+                             Tensor& divisor)>
     l2_normalize_fwd{"l2_normalize"};
 inline constinit Kernel<void(const Tensor& y, const Tensor& divisor, double eps, NormFloor floor,
                              const Tensor& dy, Tensor& dx)>

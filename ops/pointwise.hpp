@@ -14,8 +14,7 @@ namespace dml {
 /// and may have members (a clamp's bounds); it is copied to where it runs.
 /// Registration: `const bool added = add_pointwise<F>();` in ops/<name>.cpp and
 /// `const bool added = add_pointwise_cuda<F>();` in ops/<name>.cu.
-template <class F>
-struct Pointwise {
+template <class F> struct Pointwise {
   static inline constinit Kernel<void(const F&, const Tensor& x, Tensor& y)> fwd{F::name};
   static inline constinit Kernel<void(const F&, const Tensor& x, const Tensor& y, const Tensor& dy,
                                       Tensor& dx)>
@@ -39,10 +38,12 @@ struct Pointwise {
 
 namespace pointwise {
 
+/// y = f(x) over [first, last).
 template <class F, class T>
 void values(const F& f, const T* x, T* y, std::int64_t first, std::int64_t last) {
   for (std::int64_t i = first; i < last; ++i) y[i] = f.value(x[i]);
 }
+/// dx = dy f'(x) over [first, last).
 template <class F, class T>
 void slopes(const F& f, const T* x, const T* y, const T* dy, T* dx, std::int64_t first,
             std::int64_t last) {
@@ -50,10 +51,11 @@ void slopes(const F& f, const T* x, const T* y, const T* dy, T* dx, std::int64_t
 }
 constexpr std::int64_t grain = 1 << 13;  // elements below which waking a thread costs more
 
-template <class F>
-void reference_forward(Device&, const F& f, const Tensor& x, Tensor& y) {
+/// The reference forward kernel.
+template <class F> void reference_forward(Device&, const F& f, const Tensor& x, Tensor& y) {
   visit_float(x.dtype(), [&]<class T>() { values(f, x.raw<T>(), y.raw<T>(), 0, x.size()); });
 }
+/// The reference backward kernel.
 template <class F>
 void reference_backward(Device&, const F& f, const Tensor& x, const Tensor& y, const Tensor& dy,
                         Tensor& dx) {
@@ -61,30 +63,30 @@ void reference_backward(Device&, const F& f, const Tensor& x, const Tensor& y, c
     slopes(f, x.raw<T>(), y.raw<T>(), dy.raw<T>(), dx.raw<T>(), 0, x.size());
   });
 }
-template <class F>
-void cpu_forward(Device& device, const F& f, const Tensor& x, Tensor& y) {
+/// The cpu forward kernel.
+template <class F> void cpu_forward(Device& device, const F& f, const Tensor& x, Tensor& y) {
   const float* in = x.raw<float>();
   float* out = y.raw<float>();
-  cpu::parallel_for(
-      device.threads(), x.size(), grain,
-      [&](std::int64_t first, std::int64_t last) { values(f, in, out, first, last); });
+  cpu::parallel_for(device.threads(), x.size(), grain, [&](std::int64_t first, std::int64_t last) {
+    values(f, in, out, first, last);
+  });
 }
+/// The cpu backward kernel.
 template <class F>
 void cpu_backward(Device& device, const F& f, const Tensor& x, const Tensor& y, const Tensor& dy,
                   Tensor& dx) {
   const float *in = x.raw<float>(), *out = y.raw<float>(), *up = dy.raw<float>();
   float* to = dx.raw<float>();
-  cpu::parallel_for(
-      device.threads(), x.size(), grain,
-      [&](std::int64_t first, std::int64_t last) { slopes(f, in, out, up, to, first, last); });
+  cpu::parallel_for(device.threads(), x.size(), grain, [&](std::int64_t first, std::int64_t last) {
+    slopes(f, in, out, up, to, first, last);
+  });
 }
 
 }  // namespace pointwise
 
 /// Fills the reference slots of Pointwise<F> with the plain loop and its cpu slots with the
 /// threaded one.
-template <class F>
-bool add_pointwise(const char* file = __builtin_FILE()) {
+template <class F> bool add_pointwise(const char* file = __builtin_FILE()) {
   using Op = Pointwise<F>;
   return Op::fwd.add(Backend::reference, pointwise::reference_forward<F>, file) &&
          Op::bwd.add(Backend::reference, pointwise::reference_backward<F>, file) &&

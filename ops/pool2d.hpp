@@ -12,13 +12,14 @@ struct Pool2dOptions {
   std::array<int, 2> stride{2, 2};
   std::array<int, 2> pad{0, 0};
   std::array<int, 2> dilation{1, 1};  ///< max pooling only
-  bool ceil_mode = false;             ///< PyTorch's rule: the last window starts inside input or left pad
-  bool count_include_pad = true;      ///< average pooling: padded zeros count in the divisor
+  bool ceil_mode = false;  ///< PyTorch's rule: the last window starts inside input or left pad
+  bool count_include_pad = true;  ///< average pooling: padded zeros count in the divisor
 };
 
 /// Maximum over windows; padding acts as minus infinity; the gradient goes to the first maximum in
 /// row-major order inside the window.   [n, h, w, c] -> [n, oh, ow, c]
-/// @param into  where the result goes: undefined, or a tensor of the result's shape (channel slice).
+/// @param into  where the result goes: undefined, or a tensor of the result's shape (channel
+/// slice).
 Var max_pool2d(const Var& x, const Pool2dOptions& options, const Tensor& into = {});
 
 /// Average over windows, divided as PyTorch does: by the part of the window inside the padded
@@ -41,7 +42,8 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options);
 namespace kernel {
 /// index [n, oh, ow, c] i32: the place of the maximum, row * w + column of the input map.
 /// x, y may have a pitch; index is packed, or undefined when no gradient is wanted.
-inline constinit Kernel<void(const Tensor& x, const Pool2dOptions& options, Tensor& y, Tensor& index)>
+inline constinit Kernel<void(const Tensor& x, const Pool2dOptions& options, Tensor& y,
+                             Tensor& index)>
     max_pool2d_fwd{"max_pool2d"};
 /// options: the window of the forward pass. dx is written whole; dy may have a pitch.
 inline constinit Kernel<void(const Tensor& dy, const Tensor& index, const Pool2dOptions& options,

@@ -16,7 +16,8 @@ struct OpCase {
   std::function<Var(const std::vector<Var>&)> run;
   double rtol = 1e-5;  ///< of f32 backends against reference in f64; widen only with a reason
   double atol = 1e-6;
-  std::function<void(std::vector<Tensor>&)> prepare{};  ///< keeps inputs off kinks, makes them positive
+  std::function<void(std::vector<Tensor>&)>
+      prepare{};         ///< keeps inputs off kinks, makes them positive
   bool gradient = true;  ///< false only where there is none (argmax)
 };
 

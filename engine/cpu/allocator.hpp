@@ -17,7 +17,9 @@ struct MemoryUse {
   std::size_t peak = 0;
   std::size_t cached = 0;
 };
+/// What tensors on the host use now.
 MemoryUse memory_use();
+/// Starts the peak anew from what is in use.
 void reset_peak();
 
 /// Gives cached blocks back to the system.

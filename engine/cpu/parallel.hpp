@@ -13,6 +13,7 @@ void set_threads(int threads);
 
 namespace detail {
 using Task = void (*)(void* context, std::int64_t first, std::int64_t last);
+/// Runs task on `parts` threads; used by parallel_for alone.
 void run(int parts, std::int64_t n, void* context, Task task);
 }  // namespace detail
 
@@ -41,7 +42,8 @@ int parallel_parts(int threads, std::int64_t n, std::int64_t grain, Body&& body)
   const std::int64_t most = std::max<std::int64_t>(1, n / std::max<std::int64_t>(1, grain));
   const int parts = static_cast<int>(std::min<std::int64_t>(threads, most));
   parallel_for(parts, parts, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t p = first; p < last; ++p) body(static_cast<int>(p), n * p / parts, n * (p + 1) / parts);
+    for (std::int64_t p = first; p < last; ++p)
+      body(static_cast<int>(p), n * p / parts, n * (p + 1) / parts);
   });
   return parts;
 }

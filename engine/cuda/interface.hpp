@@ -12,6 +12,7 @@ namespace dml::cuda {
 
 class Context;
 
+/// How many CUDA devices the driver shows; 0 without a driver.
 int device_count();
 /// "NVIDIA H200, 141 GB, compute capability 9.0"
 std::string describe(int index);

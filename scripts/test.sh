@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs every test. On a fresh Debian 12: bash scripts/test.sh
+#   BUILD=build/test   where to build            JOBS=2   compile jobs
+#   CUDA_ARCHITECTURES=90   GPUs to compile for, where nvcc is found
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${BUILD:-build/test}
+jobs=${JOBS:-$(nproc)}
+
+bash scripts/setup.sh
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+  -DDML_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-90}"
+cmake --build "$build" -j "$jobs"
+
+ctest --test-dir "$build" --output-on-failure -j "$jobs"
