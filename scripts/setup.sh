@@ -13,10 +13,11 @@ packages=(
   doctest-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev
   zlib1g-dev libzip-dev libmatio-dev
 )
+cuda_packages=(python3-venv python3-pip)
 want_cuda=no
 for argument in "$@"; do
   case "$argument" in
-    --cuda) want_cuda=yes ;;
+    --cuda) want_cuda=yes; packages+=("${cuda_packages[@]}") ;;
     --dev) packages+=(clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev) ;;
     *) echo "setup.sh: unknown option '$argument' (known: --cuda, --dev)" >&2; exit 2 ;;
   esac
@@ -34,7 +35,29 @@ if [ ${#missing[@]} -gt 0 ]; then
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
+# NVIDIA's wheels hold the same files as its installers; they go into a folder of the project.
+install_cuda() {
+  local root=$PWD/.cache/cuda
+  if [ -x "$root/bin/nvcc" ]; then return; fi
+  echo "setup: installing the CUDA toolkit and cuDNN into .cache/cuda (1.6 GB)"
+  rm -rf "$root" .cache/wheels
+  python3 -m venv .cache/pip
+  .cache/pip/bin/pip install -q --no-cache-dir --no-deps --target .cache/wheels \
+    nvidia-cuda-nvcc==13.0.* nvidia-nvvm==13.0.* nvidia-cuda-crt==13.0.* nvidia-cuda-runtime==13.0.* \
+    nvidia-cuda-cccl==13.0.* nvidia-cuda-nvrtc==13.0.* nvidia-cuda-culibos==13.0.* \
+    nvidia-nvjitlink==13.0.* nvidia-cublas==13.1.* nvidia-cudnn-cu13==9.19.*
+  mv .cache/wheels/nvidia/cu13 "$root"
+  cp -rn .cache/wheels/nvidia/cudnn/include/. "$root/include/"
+  cp -rn .cache/wheels/nvidia/cudnn/lib/. "$root/lib/"
+  rm -rf .cache/wheels .cache/pip
+  ln -sfn lib "$root/lib64"
+  local library
+  for library in "$root"/lib/*.so.*; do  # the wheels have no development links
+    ln -sfn "$(basename "$library")" "${library%%.so.*}.so"
+  done
+  chmod +x "$root"/bin/* "$root"/nvvm/bin/*
+}
 if [ "$want_cuda" = yes ] && ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
-  echo "setup: --cuda needs NVIDIA's toolkit" >&2
+  install_cuda
 fi
 echo "setup: done"
