@@ -19,10 +19,11 @@ struct HeadOptions {
   bool neck = false;
   std::string name = "embedding";
   static constexpr std::tuple fields{
-      field("pooling", &HeadOptions::pooling,
-            "how the last map becomes features: its mean, maximum, or their sum; avg7 and max7 use a "
-            "window of 7 x 7 instead of the whole map",
-            "avg|max|both|avg7|max7"),
+      field(
+          "pooling", &HeadOptions::pooling,
+          "how the last map becomes features: its mean, maximum, or their sum; avg7 and max7 use a "
+          "window of 7 x 7 instead of the whole map",
+          "avg|max|both|avg7|max7"),
       field("dim", &HeadOptions::dim, "size of the embedding; 0: the pooled features themselves",
             {0, 65536}),
       field("init", &HeadOptions::init,
@@ -30,9 +31,10 @@ struct HeadOptions {
             "truncated: normal 0.1 cut at two deviations, bias 0.1; small: normal 0.001 cut at two "
             "deviations, bias 0",
             "uniform|he|truncated|small"),
-      field("normalize", &HeadOptions::normalize,
-            "l2 normalisation of the embedding: none, x / max(|x|, 1e-12), or x / sqrt(x^2 + 1e-12)",
-            "none|maximum|added"),
+      field(
+          "normalize", &HeadOptions::normalize,
+          "l2 normalisation of the embedding: none, x / max(|x|, 1e-12), or x / sqrt(x^2 + 1e-12)",
+          "none|maximum|added"),
       field("neck", &HeadOptions::neck,
             "a batch norm without trained bias on the embedding, for the classifier"),
       field("name", &HeadOptions::name, "name of the embedding layer in checkpoints"),
@@ -43,7 +45,7 @@ struct HeadOptions {
 struct Outputs {
   Var features;   ///< [n, width] pooled map
   Var embedding;  ///< [n, dim] what retrieval compares; normalised when the head says so
-  Var neck;       ///< [n, dim] batch-normed embedding before l2 normalisation; undefined without neck
+  Var neck;  ///< [n, dim] batch-normed embedding before l2 normalisation; undefined without neck
 };
 
 /// Feature map to features and embedding: pooling, an optional linear layer, an optional batch-norm

@@ -16,9 +16,12 @@ BatchNormMode batch_norm_mode(const std::string& name) {
 
 const char* name_of(BatchNormMode mode) {
   switch (mode) {
-    case BatchNormMode::live: return "live";
-    case BatchNormMode::frozen_statistics: return "frozen_statistics";
-    case BatchNormMode::frozen: return "frozen";
+    case BatchNormMode::live:
+      return "live";
+    case BatchNormMode::frozen_statistics:
+      return "frozen_statistics";
+    case BatchNormMode::frozen:
+      return "frozen";
   }
   return "?";
 }
@@ -42,9 +45,7 @@ Var Net::operator()(const Var& images) {
   return maps(images, {last}).at(last);
 }
 
-Var Net::stage(const Var& images, const std::string& name) {
-  return maps(images, {name}).at(name);
-}
+Var Net::stage(const Var& images, const std::string& name) { return maps(images, {name}).at(name); }
 
 std::map<std::string, Var> Net::maps(const Var& images, const std::vector<std::string>& names) {
   DML_CHECK(images.rank() == 4 && images.dim(3) == 3,

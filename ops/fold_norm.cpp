@@ -7,8 +7,7 @@
 namespace dml {
 namespace {
 
-template <class T>
-struct Channels {
+template <class T> struct Channels {
   const T *weight, *bias, *gamma, *beta, *mean, *variance;
   T *out_weight, *out_bias;
   std::int64_t row;
@@ -16,10 +15,10 @@ struct Channels {
 
   void fold(std::int64_t first, std::int64_t last) const {
     for (std::int64_t k = first; k < last; ++k) {
-      const double scale = static_cast<double>(gamma[k]) /
-                           std::sqrt(static_cast<double>(variance[k]) + eps);
-      const double shift = (bias == nullptr ? 0.0 : static_cast<double>(bias[k])) -
-                           static_cast<double>(mean[k]);
+      const double scale =
+          static_cast<double>(gamma[k]) / std::sqrt(static_cast<double>(variance[k]) + eps);
+      const double shift =
+          (bias == nullptr ? 0.0 : static_cast<double>(bias[k])) - static_cast<double>(mean[k]);
       out_bias[k] = static_cast<T>(static_cast<double>(beta[k]) + scale * shift);
       const T factor = static_cast<T>(scale);
       for (std::int64_t i = k * row; i < (k + 1) * row; ++i) out_weight[i] = factor * weight[i];
@@ -42,9 +41,8 @@ void run(int threads, const Tensor& weight, const Tensor& bias, const Tensor& ga
                                weight.size() / weight.dim(0),
                                eps};
     const std::int64_t grain = 1 + (1 << 15) / (1 + channels.row);  // channels worth a thread
-    cpu::parallel_for(threads, weight.dim(0), grain, [&](std::int64_t first, std::int64_t last) {
-      channels.fold(first, last);
-    });
+    cpu::parallel_for(threads, weight.dim(0), grain,
+                      [&](std::int64_t first, std::int64_t last) { channels.fold(first, last); });
   });
 }
 
