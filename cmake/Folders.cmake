@@ -1,6 +1,10 @@
 # One target per folder. Folders are OBJECT libraries: a static library would drop the files that
 # only register something (kernels, losses, nets).
 
+# Where results are promised bit for bit, a product and a sum round twice, as they are written.
+set_source_files_properties(data/normalize.cpp data/image/resample.cpp
+  PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+
 # dml_folder(NAME [USES folder...] [LIBRARIES ...]): all sources below NAME.
 function(dml_folder name)
   cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
