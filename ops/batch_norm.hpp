@@ -25,6 +25,7 @@ struct RunningStatistics {
 /// @param x       [..., c]
 /// @param weight, bias  [c], or undefined Vars (1 and 0).
 /// @param add     shape of x, or an undefined Var: the shortcut of a residual block.
+/// @param running may hold undefined tensors with batch_statistics: then nothing is recorded.
 /// @param into    where the result goes: undefined, or a tensor of x's shape (a channel slice).
 /// @throws ShapeError with batch_statistics when x has a single value per channel.
 Var batch_norm(const Var& x, const Var& weight, const Var& bias, RunningStatistics& running,
@@ -32,12 +33,13 @@ Var batch_norm(const Var& x, const Var& weight, const Var& bias, RunningStatisti
 
 namespace kernel {
 /// Computes mean and inverse deviation of the batch into `mean`, `inv_std` ([c], f32 or f64), moves
-/// the running statistics, and writes y. y may have a pitch; weight, bias, add may be undefined.
+/// the running statistics (those that are defined), and writes y. x, y and add may have a pitch;
+/// weight, bias, add may be undefined.
 inline constinit Kernel<void(const Tensor& x, const Tensor& weight, const Tensor& bias,
                              const Tensor& add, const BatchNormOptions& options,
                              RunningStatistics& running, Tensor& mean, Tensor& inv_std, Tensor& y)>
     batch_norm_train{"batch_norm train"};
-/// y from given mean and inverse deviation.
+/// y from given mean and inverse deviation. x, y and add may have a pitch.
 inline constinit Kernel<void(const Tensor& x, const Tensor& weight, const Tensor& bias,
                              const Tensor& add, const Tensor& mean, const Tensor& inv_std,
                              bool relu, Tensor& y)>
@@ -45,8 +47,9 @@ inline constinit Kernel<void(const Tensor& x, const Tensor& weight, const Tensor
 /// inv_std = 1 / sqrt(variance + eps)
 inline constinit Kernel<void(const Tensor& variance, double eps, Tensor& inv_std)>
     inverse_deviation{"inverse_deviation"};
-/// Gradients. y is read only for the ReLU's mask. dx and dadd are undefined when not wanted, dadd
-/// may be dy itself; dweight and dbias are undefined when not wanted. dy and y may have a pitch.
+/// Gradients. y is read only for the ReLU's mask and undefined without relu. dx, dadd, dweight and
+/// dbias are undefined when not wanted. dx may be x or dy itself, dadd may be dy itself: elements
+/// are read before they are written in the same place. x, dy and y may have a pitch.
 inline constinit Kernel<void(const Tensor& x, const Tensor& y, const Tensor& weight,
                              const Tensor& mean, const Tensor& inv_std,
                              const BatchNormOptions& options, const Tensor& dy, Tensor& dx,

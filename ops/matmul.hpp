@@ -24,6 +24,10 @@ namespace kernel {
 inline constinit Kernel<void(const Tensor& a, const Tensor& b, Transpose transpose, double alpha,
                              double beta, Tensor& y)>
     matmul{"matmul"};
+/// y[r, :] += bias for every row; y is packed.
+inline constinit Kernel<void(const Tensor& bias, Tensor& y)> add_bias{"linear bias"};
+/// sum [c] = sum of the rows of x; x may have a pitch.
+inline constinit Kernel<void(const Tensor& x, Tensor& sum)> sum_rows{"linear bias gradient"};
 }  // namespace kernel
 
 }  // namespace dml

@@ -36,11 +36,12 @@ Var global_avg_pool(const Var& x);
 Var global_max_pool(const Var& x);
 
 /// The shape of the result of max_pool2d and avg_pool2d.
-/// @throws ShapeError when the map is smaller than the window or pad exceeds half the window.
+/// @throws ShapeError when no window fits or pad exceeds half the window.
 Shape pool2d_shape(const Shape& x, const Pool2dOptions& options);
 
 namespace kernel {
-/// index [n, oh, ow, c] i32: the place of the maximum, row * w + column of the input map.
+/// index [n, oh, ow, c] i32: the place of the maximum, row * w + column of the input map; -1 for a
+/// window (dilated, on a tiny map) that holds padding alone. NaN counts as the maximum.
 /// x, y may have a pitch; index is packed, or undefined when no gradient is wanted.
 inline constinit Kernel<void(const Tensor& x, const Pool2dOptions& options, Tensor& y,
                              Tensor& index)>
