@@ -93,7 +93,7 @@ TEST_CASE("config: values of a file that do not fit are named with line and colu
   const auto given = parse_toml("batch_size = 0\n[loss]\nname = \"group\"\ntemperature = \"warm\"",
                                 Layer::file, "a.toml");
   CHECK(error_of(given) ==
-        "a.toml:1:1: batch_size: 0 is out of range; a value from 1 to 1000000 is wanted");
+        "a.toml:1:1: batch_size: 0 is out of range; a value from 1 to 1e+06 is wanted");
   CHECK(error_of({given[1], given[2]}) == "a.toml:4:1: loss.temperature: 'warm' is not a number");
   CHECK_THROWS_WITH_AS(parse_toml("a = [1,", Layer::file, "a.toml"), doctest::Contains("a.toml:1:"),
                        FormatError);
