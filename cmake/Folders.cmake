@@ -78,6 +78,23 @@ function(dml_bench directory)
   endforeach()
 endfunction()
 
+# dml_golden(DIR): all of DIR/*.cpp is the program dmlgolden, which runs reference vectors.
+# The test runs it on DIR/vectors and, where the folder is there, on DML_GOLDEN_DIR.
+function(dml_golden directory)
+  file(GLOB sources CONFIGURE_DEPENDS ${directory}/*.cpp)
+  add_executable(dmlgolden ${sources})
+  dml_link(dmlgolden)
+  target_link_libraries(dmlgolden PRIVATE CLI11::CLI11)
+  if(TARGET dml_app)
+    target_link_libraries(dmlgolden PRIVATE dml_app)
+  endif()
+  set(DML_GOLDEN_DIR ${PROJECT_SOURCE_DIR}/../shared/golden CACHE PATH "More reference vectors, one folder per group")
+  if(EXISTS ${PROJECT_SOURCE_DIR}/${directory}/vectors)
+    add_test(NAME golden COMMAND dmlgolden ${PROJECT_SOURCE_DIR}/${directory}/vectors)
+    set_tests_properties(golden PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()
+
 # dml_tests(DIR): DIR/<folder>/*_test.cpp become the program test_<folder>; DIR/golden/*.cpp the
 # runner dmlgolden. tests/*.cpp are helpers of all.
 function(dml_tests directory)
@@ -87,6 +104,7 @@ function(dml_tests directory)
   file(GLOB folders LIST_DIRECTORIES true CONFIGURE_DEPENDS ${directory}/*)
   get_property(tools GLOBAL PROPERTY DML_TOOLS)
   find_package(Python3 QUIET COMPONENTS Interpreter)
+  dml_golden(${directory}/golden)
   foreach(check check_layers size_budget check_docs)
     add_test(NAME "source: ${check}" COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/${check}.py)
   endforeach()
