@@ -1,0 +1,86 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+#include "dml/labels.hpp"
+#include "dml/requirements.hpp"
+#include "engine/registry.hpp"
+#include "engine/tape.hpp"
+#include "nets/net.hpp"
+
+namespace dml {
+
+/// What a loss may look at between two epochs.
+class EpochView {
+ public:
+  virtual ~EpochView() = default;
+  /// The epoch that is about to begin, from 0.
+  virtual std::int64_t epoch() const = 0;
+  /// The embeddings of all training images at inference, [images, dim] f32 on the host. Computed at
+  /// the first call, which costs a pass over the training set.
+  virtual const Tensor& embeddings() = 0;
+  /// The class of every training image, in the order of embeddings().
+  virtual std::span<const std::int64_t> labels() const = 0;
+};
+
+/// Maps a batch to the one number that training minimises. Whatever it learns (proxies, a
+/// classifier) it owns in its scope.
+class Loss {
+ public:
+  static constexpr const char* kind = "loss";
+
+  /// What a loss is made for.
+  struct Setup {
+    Scope scope;                ///< of what it learns; the trainer gives `loss`
+    std::int64_t dim = 0;       ///< size of the embedding
+    std::int64_t features = 0;  ///< size of the pooled features
+    std::int64_t classes = 0;   ///< of the training set
+    std::int64_t epochs = 0;    ///< of the run; 0 when not known
+    LinearInit classifier{};    ///< how the net wants a classifier to begin (Net::classifier_init)
+  };
+
+  /// What a loss sees of one training batch of n images. Values are f32 (f64 in checks).
+  struct Batch {
+    Var embedding;                            ///< [n, dim]
+    Var features;                             ///< [n, features] pooled map of the net
+    Var neck{};                               ///< [n, dim], undefined where the head has no neck
+    const Labels& labels;                     ///< of the n images
+    std::span<const std::int64_t> samples{};  ///< index of every image in the training set
+    std::int64_t epoch = 0;                   ///< from 0
+    std::int64_t step = 0;                    ///< of the whole run, from 0
+    Random random{0, Purpose::mine};          ///< a stream of this step's own
+  };
+
+  virtual ~Loss() = default;
+  Loss(const Loss&) = delete;
+  Loss& operator=(const Loss&) = delete;
+
+  /// The loss of one batch: one number, shape []. Sizes of what it computes depend on the shapes of
+  /// the batch alone, and no value is read on the host.
+  /// @throws ShapeError for a batch that it cannot use.
+  virtual Var operator()(const Batch& batch) = 0;
+
+  /// What it needs of a batch.
+  virtual Requirements requirements() const { return {}; }
+  /// Called before every epoch.
+  virtual void before_epoch(EpochView&) {}
+  /// What retrieval compares, from the embedding of the model, on an inference tape.
+  virtual Var embed(const Var& embedding) { return embedding; }
+
+  /// Numbers of the last batch for the log, by name (the terms of a sum, the share of active
+  /// pairs): tensors of one number that may lie on the device. The trainer keeps a copy of the map
+  /// and reads it some steps late.
+  const std::map<std::string, Tensor>& diagnostics() const { return diagnostics_; }
+
+ protected:
+  Loss() = default;
+  /// Notes a number for diagnostics().
+  void note(const std::string& name, const Var& value) { diagnostics_[name] = value.value(); }
+
+ private:
+  std::map<std::string, Tensor> diagnostics_;
+};
+
+}  // namespace dml
