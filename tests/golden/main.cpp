@@ -70,7 +70,9 @@ Verdict judge(const fs::path& file, Device& device) {
     run.finish();
     return compare(run);
   } catch (const std::exception& error) {
-    return {false, 0, "", error.what()};
+    std::string text = error.what();  // one line for a case
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return {false, 0, "", text};
   }
 }
 

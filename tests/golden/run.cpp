@@ -74,7 +74,7 @@ void Run::output(const std::string& name, const Var& y) { keep(name, y, false); 
 void Run::output_map(const std::string& name, const Var& y) { keep(name, y, true); }
 
 void Run::keep(const std::string& name, const Var& y, bool map) {
-  const Tensor value = copy_to_host(device_.dense(y.value()));
+  const Tensor value = device_.dense(y.value()).to_host();
   give("out." + name, map ? to_channels_first(value) : value);
   const std::string upstream_name = "in.gout." + name;
   if (!given_.has(upstream_name)) return;
@@ -91,7 +91,7 @@ void Run::keep(const std::string& name, const Var& y, bool map) {
 }
 
 void Run::loss(const Var& y, const std::string& name) {
-  give("out." + name, copy_to_host(y.value()));
+  give("out." + name, y.value().to_host());
   if (!y.needs_grad()) return;
   Tensor one(y.value().shape(), type_);
   visit_float(type_, [&]<class T>() { std::fill_n(one.raw<T>(), one.size(), T(1)); });
@@ -100,7 +100,7 @@ void Run::loss(const Var& y, const std::string& name) {
 
 void Run::give(const std::string& full_name, const Tensor& result) {
   DML_CHECK(result.defined(), full_name + ": the result given is no tensor");
-  results_[full_name] = copy_to_host(device_.dense(result));
+  results_[full_name] = device_.dense(result).to_host();
 }
 
 void Run::give(const std::string& full_name, std::vector<double> values) {
@@ -123,7 +123,7 @@ void Run::finish() {
     if (!given_.has(name) || results_.contains(name)) continue;
     const Tensor gradient = upstream_.empty() ? Tensor() : tape_->gradient(leaf.variable);
     const Tensor host =
-        gradient.defined() ? copy_to_host(gradient) : Tensor(leaf.variable.shape(), type_);
+        gradient.defined() ? gradient.to_host() : Tensor(leaf.variable.shape(), type_);
     give(name, leaf.map ? to_channels_first(host) : host);
   }
 }
