@@ -115,6 +115,11 @@ class ConvNormRelu {
   /// relu(norm(conv(x)) + shortcut)
   Var add_relu(const Var& x, const Var& shortcut) const;
 
+  /// The two steps of operator() apart, for who wants to see what lies between.
+  Var conv(const Var& x) const { return conv_(x); }
+  Var norm_relu(const Var& y) const { return norm_(y, {.relu = true, .add = {}, .into = {}}); }
+
+  /// How many channels the result has.
   std::int64_t out() const { return conv_.weight().dim(0); }
   /// The shape of the result.
   Shape shape(const Shape& x) const;
