@@ -32,8 +32,7 @@ constexpr std::array<Plan, 10> plans{{
 /// Max pooling between the stages: 3 x 3, stride 2, no padding, rounding up.
 constexpr Pool2dOptions shrink{.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true};
 /// Pooling inside a block that keeps the size.
-constexpr Pool2dOptions keep{
-    .kernel = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .ceil_mode = true};
+constexpr Pool2dOptions keep{.kernel = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .ceil_mode = true};
 
 /// An inception block: 1x1; 1x1 and 3x3; 1x1 and two 3x3; pooling and 1x1; joined in this order.
 /// Without the first branch it halves the map: the last 3x3 convolutions have stride 2, and the
@@ -145,10 +144,10 @@ class BnInception final : public Net {
   void check_input(std::int64_t h, std::int64_t w) const override {
     const auto fits = [](std::int64_t n) { return n >= 63 && (n + 1) % 32 <= 7; };
     if (!fits(h) || !fits(w))
-      throw ShapeError("BN-Inception cannot take images of " + std::to_string(h) + " x " +
-                       std::to_string(w) +
-                       " pixels: its branches would give maps of different sizes\n  sizes that fit: "
-                       "63 to 70, 95 to 102, 127 to 134, ..., 223 to 230 (224, 227), 255 to 262");
+      throw ShapeError(
+          "BN-Inception cannot take images of " + std::to_string(h) + " x " + std::to_string(w) +
+          " pixels: its branches would give maps of different sizes\n  sizes that fit: "
+          "63 to 70, 95 to 102, 127 to 134, ..., 223 to 230 (224, 227), 255 to 262");
   }
 
  protected:

@@ -13,9 +13,12 @@ Init conv_weight_init(ConvInit rule, std::int64_t in, std::int64_t out, int kern
   const double area = static_cast<double>(kernel) * kernel;
   const double fan_in = static_cast<double>(in) * area, fan_out = static_cast<double>(out) * area;
   switch (rule) {
-    case ConvInit::fan_out: return init::normal(std::sqrt(2 / fan_out));
-    case ConvInit::fan_in: return init::normal(std::sqrt(2 / fan_in));
-    case ConvInit::uniform: return init::uniform(1 / std::sqrt(fan_in));
+    case ConvInit::fan_out:
+      return init::normal(std::sqrt(2 / fan_out));
+    case ConvInit::fan_in:
+      return init::normal(std::sqrt(2 / fan_in));
+    case ConvInit::uniform:
+      return init::uniform(1 / std::sqrt(fan_in));
   }
   return init::zeros();
 }
@@ -39,10 +42,9 @@ Conv2d::Conv2d(const LayerScope& scope, std::int64_t in, std::int64_t out, Windo
       weight_(scope.scope.parameter("weight", {out, window.kernel, window.kernel, in},
                                     conv_weight_init(scope.init, in, out, window.kernel),
                                     FileLayout::conv_weight)),
-      bias_(scope.conv_bias
-                ? &scope.scope.parameter("bias", {out},
-                                         conv_bias_init(scope.init, in, window.kernel))
-                : nullptr) {}
+      bias_(scope.conv_bias ? &scope.scope.parameter("bias", {out},
+                                                     conv_bias_init(scope.init, in, window.kernel))
+                            : nullptr) {}
 
 Var Conv2d::operator()(const Var& x) const {
   return conv2d(x, x.leaf(weight_), bias_ == nullptr ? Var{} : x.leaf(*bias_), options_);
@@ -91,7 +93,8 @@ Var ConvNormRelu::add_relu(const Var& x, const Var& shortcut) const {
   return run(x, {.relu = true, .add = shortcut, .into = {}});
 }
 
-Shape ConvNormRelu::shape(const Shape& x) const {
+Shape ConvNormRelu::shape(Shape x) const {
+  x.back() = conv_.weight().dim(3);
   return conv2d_shape(x, conv_.weight().shape(), conv_.options());
 }
 
@@ -109,9 +112,8 @@ Var ConvNormRelu::fused(const Var& x, const BatchNorm::With& with) const {
     folded_ = held == 0 ? FoldedNorm{} : folded;
     ticket_ = held;
   }
-  const Conv2dEpilogue epilogue{.bias = folded.bias,
-                                .residual = with.add.value(),
-                                .relu = with.relu};
+  const Conv2dEpilogue epilogue{
+      .bias = folded.bias, .residual = with.add.value(), .relu = with.relu};
   const Tensor y = conv2d_inference(device, x.value(), folded.weight, conv_.options(), epilogue);
   if (!with.into.defined()) return x.constant_like(y);
   Tensor place = with.into;

@@ -121,8 +121,8 @@ class ConvNormRelu {
 
   /// How many channels the result has.
   std::int64_t out() const { return conv_.weight().dim(0); }
-  /// The shape of the result.
-  Shape shape(const Shape& x) const;
+  /// The shape of the result for a map x of given height and width, whatever its channels.
+  Shape shape(Shape x) const;
 
  private:
   Var run(const Var& x, const BatchNorm::With& with) const;

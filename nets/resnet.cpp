@@ -101,8 +101,7 @@ class ResNet : public Net {
 };
 
 /// A ResNet of given depth.
-template <int Depth>
-class ResNetOf final : public ResNet {
+template <int Depth> class ResNetOf final : public ResNet {
  public:
   using Options = ResNet::Options;
   ResNetOf(const Options& options, const Setup& setup) : ResNet(plan(), options, setup) {}
@@ -110,11 +109,16 @@ class ResNetOf final : public ResNet {
  private:
   static constexpr Plan plan() {
     switch (Depth) {
-      case 18: return {false, {2, 2, 2, 2}};
-      case 34: return {false, {3, 4, 6, 3}};
-      case 50: return {true, {3, 4, 6, 3}};
-      case 101: return {true, {3, 4, 23, 3}};
-      default: return {true, {3, 8, 36, 3}};
+      case 18:
+        return {false, {2, 2, 2, 2}};
+      case 34:
+        return {false, {3, 4, 6, 3}};
+      case 50:
+        return {true, {3, 4, 6, 3}};
+      case 101:
+        return {true, {3, 4, 23, 3}};
+      default:
+        return {true, {3, 8, 36, 3}};
     }
   }
 };
@@ -123,8 +127,9 @@ About about(const std::string& name, const std::string& blocks) {
   return {.name = name,
           .summary = "residual net of " + blocks,
           .paper = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
-          .details = "Names and layers of torchvision: the stride of a bottleneck sits on its 3x3 "
-                     "convolution, not on the first 1x1 as in the paper."};
+          .details =
+              "Names and layers of torchvision: the stride of a bottleneck sits on its 3x3 "
+              "convolution, not on the first 1x1 as in the paper."};
 }
 
 const Register<Net, ResNetOf<18>> resnet18{about("resnet18", "8 basic blocks, 512 features")};
