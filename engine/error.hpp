@@ -27,46 +27,48 @@ class Error : public std::runtime_error {
 /// Flags, configuration keys, values out of range.
 class UsageError : public Error {
  public:
-  using Error::Error;
+  explicit UsageError(const std::string& text, Where where = Where::here()) : Error(text, where) {}
   int exit_code() const override { return 2; }
 };
 
 /// Images, dataset layout, files that are missing.
 class DataError : public Error {
  public:
-  using Error::Error;
+  explicit DataError(const std::string& text, Where where = Where::here()) : Error(text, where) {}
   int exit_code() const override { return 3; }
 };
 
 /// A file whose contents are not what its format wants (weights, npy, JPEG, TOML).
 class FormatError : public DataError {
  public:
-  using DataError::DataError;
+  explicit FormatError(const std::string& text, Where where = Where::here())
+      : DataError(text, where) {}
 };
 
 /// A device that is absent, out of memory, or not in this build.
 class DeviceError : public Error {
  public:
-  using Error::Error;
+  explicit DeviceError(const std::string& text, Where where = Where::here()) : Error(text, where) {}
   int exit_code() const override { return 4; }
 };
 
 /// Shapes that do not go together: the fault of the caller of an op.
 class ShapeError : public Error {
  public:
-  using Error::Error;
+  explicit ShapeError(const std::string& text, Where where = Where::here()) : Error(text, where) {}
 };
 
 /// An element type that an op does not take.
 class TypeError : public Error {
  public:
-  using Error::Error;
+  explicit TypeError(const std::string& text, Where where = Where::here()) : Error(text, where) {}
 };
 
 /// NaN or infinity in a loss or gradient.
 class NumericError : public Error {
  public:
-  using Error::Error;
+  explicit NumericError(const std::string& text, Where where = Where::here())
+      : Error(text, where) {}
 };
 
 }  // namespace dml
