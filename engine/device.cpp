@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine/cpu/parallel.hpp"
+#include "engine/cuda/convolution_key.hpp"
 #include "engine/cuda/interface.hpp"
 #include "engine/names.hpp"
 
@@ -43,6 +44,8 @@ void copy(Context*, const Tensor&, Tensor&) { no_cuda(); }
 void clear(Context&, Tensor&) { no_cuda(); }
 void synchronize(Context&) { no_cuda(); }
 std::int64_t host_reads() { return 0; }
+PlanSummary plan_on(const std::string&, const ConvolutionKey&) { no_cuda(); }
+std::int64_t cudnn_version() { return 0; }
 }  // namespace cuda
 #endif
 

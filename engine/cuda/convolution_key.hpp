@@ -27,7 +27,7 @@ struct ConvolutionKey {
   auto operator<=>(const ConvolutionKey&) const = default;
 };
 
-/// "forward [32, 56, 56, 64] * [64, 3, 3, 64] f32"
+/// "forward [32, 56, 56, 64] * [64, 3, 3, 64] stride 1 pad 1 f32"
 std::string to_string(const ConvolutionKey& key);
 
 /// What cuDNN answered when it was asked for a plan.

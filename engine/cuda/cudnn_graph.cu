@@ -2,7 +2,6 @@
 
 #include "engine/cuda/cudnn_graph.cuh"
 #include "engine/error.hpp"
-#include "engine/shape.hpp"
 
 namespace dml::cuda {
 namespace {
@@ -241,17 +240,6 @@ void Descriptor::finalize(const char* what) {
   if (status != CUDNN_STATUS_SUCCESS)
     throw DeviceError(std::string("cuDNN does not take this ") + what + ": " +
                       cudnnGetErrorString(status) + "\n  " + last_words());
-}
-
-std::string to_string(const ConvolutionKey& key) {
-  static constexpr std::array<const char*, 3> kinds{"forward", "backward data", "backward weight"};
-  const auto text = [](const std::array<std::int64_t, 4>& sizes) {
-    return dml::to_string(Shape(sizes.begin(), sizes.end()));
-  };
-  return std::string(kinds[static_cast<std::size_t>(key.kind)]) + " " + text(key.x) + " * " +
-         text(key.weight) + " stride " + std::to_string(key.stride[0]) + " pad " +
-         std::to_string(key.pad[0]) + (key.residual ? " + residual" : "") +
-         (key.bias ? " + bias" : "") + (key.relu ? " relu" : "") + " " + name_of(key.type);
 }
 
 ConvolutionPlan::ConvolutionPlan(cudnnHandle_t handle, const ConvolutionKey& key,

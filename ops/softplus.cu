@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/softplus.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Softplus>();
+}  // namespace
+}  // namespace dml
