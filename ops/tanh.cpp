@@ -1,0 +1,7 @@
+#include "ops/tanh.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise<Tanh>();
+}  // namespace
+}  // namespace dml
