@@ -7,11 +7,11 @@ namespace dml {
 /// The k nearest gallery items of every query, nearest first; equal distances are ordered by lower
 /// gallery index; a query that is in the gallery itself is left out by its index.
 struct Neighbours {
-  static constexpr std::int64_t none = -1;
+  static constexpr std::int32_t none = -1;
 
   std::int64_t queries = 0;
   std::int64_t k = 0;                       ///< columns; fewer neighbours than that end in `none`
-  std::vector<std::int64_t> index{};        ///< [queries, k] position in the gallery
+  std::vector<std::int32_t> index{};        ///< [queries, k] position in the gallery
   std::vector<float> distance{};            ///< [queries, k] see Search::distance; infinity at none
   std::vector<std::int64_t> query_class{};  ///< [queries]
   std::vector<std::int64_t> gallery_class{};  ///< [gallery]

@@ -1,0 +1,228 @@
+#include "dml/retrieval/search.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/cpu/parallel.hpp"
+#include "ops/matmul.hpp"
+
+namespace dml {
+namespace {
+
+/// More candidates than k are kept by this many, to be ordered in f64.
+constexpr std::int64_t spare = 32;
+constexpr double shortest = 1e-12;
+
+template <class T> double squared_length(const T* x, std::int64_t d) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < d; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return sum;
+}
+
+std::vector<double> lengths(const Tensor& x) {
+  std::vector<double> result(static_cast<std::size_t>(x.dim(0)));
+  visit_float(x.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < x.dim(0); ++i)
+      result[static_cast<std::size_t>(i)] =
+          std::sqrt(squared_length(x.raw<T>() + i * x.dim(1), x.dim(1)));
+  });
+  return result;
+}
+
+/// ||row||^2 / 2: what <q, g> is short of -||q - g||^2 / 2, up to what depends on q alone.
+Tensor half_squares(const Tensor& x) {
+  Tensor result = Tensor::empty({x.dim(0)}, x.dtype());
+  visit_float(x.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < x.dim(0); ++i)
+      result.raw<T>()[i] = static_cast<T>(squared_length(x.raw<T>() + i * x.dim(1), x.dim(1)) / 2);
+  });
+  return result;
+}
+
+/// Exact distances of candidates, and their final order.
+class Ranking {
+ public:
+  Ranking(const Tensor& queries, const Tensor& gallery, Distance distance)
+      : queries_(queries), gallery_(gallery), distance_(distance) {
+    if (distance_ == Distance::cosine) {
+      query_length_ = lengths(queries);
+      gallery_length_ = lengths(gallery);
+    }
+  }
+
+  /// Writes the best of the candidates of query q to row q of the result.
+  template <class T>
+  void write(std::int64_t q, std::span<const std::int64_t> candidates, Neighbours& result) const {
+    std::vector<std::pair<double, std::int64_t>> found;
+    found.reserve(candidates.size());
+    for (const std::int64_t i : candidates)
+      if (i >= 0) found.emplace_back(exact<T>(q, i), i);
+    std::sort(found.begin(), found.end());
+    const std::int64_t n = std::min(static_cast<std::int64_t>(found.size()), result.k);
+    for (std::int64_t r = 0; r < n; ++r) {
+      const auto& [distance, i] = found[static_cast<std::size_t>(r)];
+      result.index[static_cast<std::size_t>(q * result.k + r)] = static_cast<std::int32_t>(i);
+      result.distance[static_cast<std::size_t>(q * result.k + r)] = static_cast<float>(distance);
+    }
+  }
+
+ private:
+  template <class T> double exact(std::int64_t q, std::int64_t i) const {
+    const std::int64_t d = queries_.dim(1);
+    const T *a = queries_.raw<T>() + q * d, *b = gallery_.raw<T>() + i * d;
+    double sum = 0;
+    if (distance_ == Distance::cosine) {
+#pragma omp simd reduction(+ : sum)
+      for (std::int64_t c = 0; c < d; ++c)
+        sum += static_cast<double>(a[c]) * static_cast<double>(b[c]);
+      return 1 - sum / (std::max(query_length_[static_cast<std::size_t>(q)], shortest) *
+                        std::max(gallery_length_[static_cast<std::size_t>(i)], shortest));
+    }
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t c = 0; c < d; ++c) {
+      const double difference = static_cast<double>(a[c]) - static_cast<double>(b[c]);
+      sum += difference * difference;
+    }
+    return std::sqrt(sum);
+  }
+
+  const Tensor& queries_;
+  const Tensor& gallery_;
+  Distance distance_;
+  std::vector<double> query_length_, gallery_length_;
+};
+
+Tensor filled(const Device& device, const Shape& shape, DType type, double value) {
+  Tensor result = Tensor::empty(shape, type);
+  if (type == DType::i64) {
+    for (std::int64_t& one : result.data<std::int64_t>()) one = static_cast<std::int64_t>(value);
+  } else {
+    visit_float(type, [&]<class T>() {
+      for (T& one : result.data<T>()) one = static_cast<T>(value);
+    });
+  }
+  return device.upload(result);
+}
+
+/// The gallery as the tiles want it: unit rows, or rows with their half squares.
+struct Prepared {
+  Tensor rows, offset;
+};
+
+Prepared prepare(const Device& device, const Tensor& x, Distance distance) {
+  if (distance == Distance::cosine) return {device.upload(unit_rows(x)), {}};
+  return {device.upload(x), device.upload(half_squares(x))};
+}
+
+/// Gallery indices [rows, keep] of the best candidates of some queries.
+Tensor candidates(Device& device, const Tensor& queries, const Prepared& gallery,
+                  const Tensor& self, std::int64_t keep, const SearchOptions& options) {
+  const std::int64_t m = queries.dim(0), n = gallery.rows.dim(0);
+  const DType type = queries.dtype();
+  Tensor best = filled(device, {m, keep}, type, -std::numeric_limits<double>::infinity());
+  Tensor index = filled(device, {m, keep}, DType::i64, Neighbours::none);
+  const Tensor scores = device.empty({m, std::min(n, options.gallery_rows)}, type);
+  for (std::int64_t first = 0; first < n; first += options.gallery_rows) {
+    const std::int64_t last = std::min(first + options.gallery_rows, n);
+    Tensor tile = scores.channels(0, last - first);
+    kernel::matmul(device, queries, gallery.rows.rows(first, last), {.b = true}, 1, 0, tile);
+    if (gallery.offset.defined())
+      kernel::subtract_row(device, gallery.offset.rows(first, last), tile);
+    kernel::select_best(device, tile, first, self, best, index);
+  }
+  return index;
+}
+
+void check(const Tensor& queries, const Tensor& gallery, std::span<const std::int64_t> self,
+           const SearchOptions& options) {
+  DML_CHECK(queries.rank() == 2 && gallery.rank() == 2 && queries.dim(1) == gallery.dim(1),
+            fmt::format("search: queries {} and gallery {} must be [q, d] and [n, d]",
+                        to_string(queries.shape()), to_string(gallery.shape())));
+  DML_CHECK(queries.dtype() == gallery.dtype(), "search: queries and gallery differ in type");
+  DML_CHECK(self.empty() || static_cast<std::int64_t>(self.size()) == queries.dim(0),
+            fmt::format("search: {} places of queries in the gallery for {} queries", self.size(),
+                        queries.dim(0)));
+  DML_CHECK(options.k >= 1 && options.query_rows >= 1 && options.gallery_rows >= 1,
+            "search: k and the sizes of a tile must be at least 1");
+  DML_CHECK(gallery.dim(0) <= std::numeric_limits<std::int32_t>::max(),
+            "search: a gallery has at most 2^31 - 1 rows");
+}
+
+}  // namespace
+
+Distance distance_of(const std::string& name) {
+  if (name == "cosine") return Distance::cosine;
+  if (name == "euclidean") return Distance::euclidean;
+  throw UsageError(fmt::format("no distance named '{}'; known: cosine, euclidean", name));
+}
+
+const char* name_of(Distance distance) {
+  return distance == Distance::cosine ? "cosine" : "euclidean";
+}
+
+Tensor unit_rows(const Tensor& x) {
+  const Tensor host = x.to_host().dense();
+  const std::vector<double> length = lengths(host);
+  Tensor result = Tensor::empty(host.shape(), host.dtype());
+  visit_float(host.dtype(), [&]<class T>() {
+    const std::int64_t d = host.dim(1);
+    for (std::int64_t i = 0; i < host.dim(0); ++i) {
+      const double bounded = std::max(length[static_cast<std::size_t>(i)], shortest);
+      for (std::int64_t c = i * d; c < (i + 1) * d; ++c)
+        result.raw<T>()[c] = static_cast<T>(static_cast<double>(host.raw<T>()[c]) / bounded);
+    }
+  });
+  return result;
+}
+
+void require_finite(const Tensor& x, const char* what) {
+  visit_float(x.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < x.size(); ++i)
+      if (!std::isfinite(x.raw<T>()[i]))
+        throw NumericError(fmt::format(
+            "{}: row {} of {} holds {} at place {}\n  the net has diverged, or its weights are "
+            "damaged",
+            what, i / x.dim(1), x.dim(0), static_cast<double>(x.raw<T>()[i]), i % x.dim(1)));
+  });
+}
+
+Neighbours search(Device& device, const Tensor& queries, const Tensor& gallery,
+                  std::span<const std::int64_t> self, const SearchOptions& options) {
+  check(queries, gallery, self, options);
+  const Tensor host_queries = queries.to_host().dense(), host_gallery = gallery.to_host().dense();
+  require_finite(host_queries, "queries");
+  require_finite(host_gallery, "gallery");
+
+  const std::int64_t q = queries.dim(0), n = gallery.dim(0);
+  Neighbours result{.queries = q, .k = std::min(options.k, n)};
+  result.index.assign(static_cast<std::size_t>(q * result.k), Neighbours::none);
+  result.distance.assign(result.index.size(), std::numeric_limits<float>::infinity());
+  if (q == 0 || n == 0) return result;
+
+  const Ranking ranking(host_queries, host_gallery, options.distance);
+  const Prepared rows = prepare(device, host_queries, options.distance);
+  const Prepared against = prepare(device, host_gallery, options.distance);
+  const std::int64_t keep = std::min(result.k + spare, n);
+  for (std::int64_t first = 0; first < q; first += options.query_rows) {
+    const std::int64_t last = std::min(first + options.query_rows, q);
+    Tensor own = filled(Device(Backend::reference), {last - first}, DType::i64, Neighbours::none);
+    if (!self.empty())
+      std::copy(self.begin() + first, self.begin() + last, own.data<std::int64_t>().begin());
+    const Tensor index =
+        candidates(device, rows.rows.rows(first, last), against, device.upload(own), keep, options)
+            .to_host();
+    visit_float(host_queries.dtype(), [&]<class T>() {
+      cpu::parallel_for(device.threads(), last - first, 8, [&](std::int64_t from, std::int64_t to) {
+        for (std::int64_t i = from; i < to; ++i)
+          ranking.write<T>(first + i, index.row<std::int64_t>(i), result);
+      });
+    });
+  }
+  return result;
+}
+
+}  // namespace dml
