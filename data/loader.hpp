@@ -46,10 +46,10 @@ class Loader {
   /// Begins an epoch; what is left of the last one is dropped.
   /// @param skip  batches of the plan that are not wanted (a run that goes on in mid-epoch).
   /// @throws ShapeError when the plan names an image that is not there.
-  void start(BatchPlan plan, std::int64_t epoch, std::int64_t skip = 0);
+  void start(const BatchPlan& plan, std::int64_t epoch, std::int64_t skip = 0);
 
-  /// The next batch of the plan; none after the last. The memory of a batch is used again as soon
-  /// as no tensor stands on it.
+  /// The next batch of the plan; none after the last. Its memory is used again as soon
+  /// as no tensor stands on it. A batch of no images has an undefined tensor.
   /// @throws whatever a worker met (DataError naming the file), at the batch that it belongs to,
   ///   the first image in plan order; the epoch is over then. ShapeError when the pictures of a
   ///   batch differ in size.
