@@ -3,6 +3,7 @@
 
 # Where results are promised bit for bit, a product and a sum round twice, as they are written.
 set_source_files_properties(data/normalize.cpp data/image/resample.cpp
+  data/datasets/shape_painter.cpp
   PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 # dml_folder(NAME [USES folder...] [LIBRARIES ...]): all sources below NAME.

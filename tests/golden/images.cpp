@@ -101,7 +101,7 @@ void give_moments(Run& run, const Image& image) {
     for (const float v : channel) sum += static_cast<double>(v);
     mean.push_back(sum / n);
     for (const float v : channel) squares += std::pow(static_cast<double>(v) - sum / n, 2);
-    deviation.push_back(std::sqrt(squares / n));
+    deviation.push_back(std::sqrt(squares / (n - 1)));
   }
   run.give("out.channel_mean", mean);
   run.give("out.channel_std", deviation);
