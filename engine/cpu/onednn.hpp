@@ -1,0 +1,56 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+/// oneDNN behind plain functions, so that only one file depends on its version (2.x builds
+/// primitives from operation descriptors, 3.x without them). All tensors are f32. Primitives are
+/// built once per shape, epilogue and thread count and kept for the life of the process.
+namespace dml::cpu::onednn {
+
+/// A convolution of packed channels-last maps without groups: x [n, h, w, c], y [n, oh, ow, k],
+/// window r x s. `pad` is the padding above and to the left; the other sides follow from the sizes.
+struct Convolution {
+  std::int64_t n, h, w, c, k, r, s, oh, ow;
+  std::array<std::int64_t, 2> stride, pad, dilation;
+};
+
+/// How the weights lie in memory.
+enum class WeightOrder : std::uint8_t {
+  krsc,  ///< [k, r, s, c]
+  crsk,  ///< [c, r, s, k]: a convolution of the gradient reads the weights so
+};
+
+/// What follows the convolution in the same pass.
+struct Epilogue {
+  const float* bias = nullptr;  ///< [k]
+  bool add_to_result = false;   ///< y is read, and the convolution added to it
+  bool relu = false;
+};
+
+/// y = act(conv(x, weight) + bias + y). Returns false, having done nothing, when oneDNN has only
+/// its reference implementation for this shape, which is hundreds of times too slow.
+bool forward(const Convolution& conv, const float* x, const float* weight, WeightOrder order,
+             const Epilogue& epilogue, float* y);
+/// dx from dy and weight [k, r, s, c]. Returns false as forward().
+bool backward_data(const Convolution& conv, const float* dy, const float* weight, float* dx);
+/// dweight [k, r, s, c] from x and dy. Returns false as forward().
+bool backward_weight(const Convolution& conv, const float* x, const float* dy, float* dweight);
+
+/// The names of oneDNN's implementations ("brgconv:avx512_core") of forward, backward data and
+/// backward weight for this shape; empty where there is none but the reference.
+std::array<std::string, 3> implementations(const Convolution& conv);
+
+/// A row-major matrix; `pitch` elements lie between its rows.
+struct Matrix {
+  const float* data;
+  std::int64_t pitch;
+  bool transposed;
+};
+
+/// y [m, n] = alpha op(a) op(b) + beta y, with op(a) [m, k] and op(b) [k, n]. With beta 0, y is not
+/// read.
+void multiply(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Matrix a, Matrix b,
+              float beta, float* y, std::int64_t pitch);
+
+}  // namespace dml::cpu::onednn
