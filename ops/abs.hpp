@@ -12,6 +12,7 @@ struct Abs {
   }
 };
 
+/// |x| of every element.   [...] -> [...]
 inline Var abs(const Var& x) { return apply(Pointwise<Abs>{{}}, x); }
 
 }  // namespace dml

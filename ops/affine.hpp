@@ -11,6 +11,7 @@ struct Affine {
   template <class T> DML_HOST_DEVICE T slope(T /*x*/, T /*y*/) const { return T(scale); }
 };
 
+/// scale * x + shift of every element.   [...] -> [...]
 inline Var affine(const Var& x, double scale, double shift = 0) {
   return apply(Pointwise<Affine>{{scale, shift}}, x);
 }

@@ -49,10 +49,12 @@ template <class F> Var apply_binary(F function, const Var& a, const Var& b) {
 
 namespace binary {
 
+/// The loop of the forward kernels over [first, last).
 template <class F, class T>
 void values(const F& f, const T* a, const T* b, T* y, std::int64_t first, std::int64_t last) {
   for (std::int64_t i = first; i < last; ++i) y[i] = f.value(a[i], b[i]);
 }
+/// The loops of the backward kernels over [first, last).
 template <class F, class T>
 void slopes(const F& f, const Tensor& a, const Tensor& b, const Tensor& dy, Tensor& da, Tensor& db,
             std::int64_t first, std::int64_t last) {
@@ -68,16 +70,19 @@ void slopes(const F& f, const Tensor& a, const Tensor& b, const Tensor& dy, Tens
 }
 constexpr std::int64_t grain = 1 << 14;  // elements below which waking a thread costs more
 
+/// Any element type, one thread.
 template <class F>
 void reference_forward(Device&, const F& f, const Tensor& a, const Tensor& b, Tensor& y) {
   visit_float(a.dtype(),
               [&]<class T>() { values(f, a.raw<T>(), b.raw<T>(), y.raw<T>(), 0, a.size()); });
 }
+/// Any element type, one thread.
 template <class F>
 void reference_backward(Device&, const F& f, const Tensor& a, const Tensor& b, const Tensor& dy,
                         Tensor& da, Tensor& db) {
   visit_float(a.dtype(), [&]<class T>() { slopes<F, T>(f, a, b, dy, da, db, 0, a.size()); });
 }
+/// f32, all threads of the device.
 template <class F>
 void cpu_forward(Device& device, const F& f, const Tensor& a, const Tensor& b, Tensor& y) {
   const float *left = a.raw<float>(), *right = b.raw<float>();
@@ -86,6 +91,7 @@ void cpu_forward(Device& device, const F& f, const Tensor& a, const Tensor& b, T
     values(f, left, right, to, first, last);
   });
 }
+/// f32, all threads of the device.
 template <class F>
 void cpu_backward(Device& device, const F& f, const Tensor& a, const Tensor& b, const Tensor& dy,
                   Tensor& da, Tensor& db) {

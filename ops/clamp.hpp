@@ -18,9 +18,11 @@ struct Clamp {
   }
 };
 
+/// Every element cut to [low, high].   [...] -> [...]
 inline Var clamp(const Var& x, double low, double high) {
   return apply(Pointwise<Clamp>{{low, high}}, x);
 }
+/// Every element raised to low at least.   [...] -> [...]
 inline Var clamp_min(const Var& x, double low) { return apply(Pointwise<Clamp>{{.low = low}}, x); }
 
 }  // namespace dml

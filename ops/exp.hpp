@@ -13,6 +13,7 @@ struct Exp {
   template <class T> DML_HOST_DEVICE T slope(T /*x*/, T y) const { return y; }
 };
 
+/// e^x of every element.   [...] -> [...]
 inline Var exp(const Var& x) { return apply(Pointwise<Exp>{{}}, x); }
 
 }  // namespace dml

@@ -15,6 +15,7 @@ struct LeakyRelu {
   }
 };
 
+/// LeakyRelu of every element.   [...] -> [...]
 inline Var leaky_relu(const Var& x, double negative_slope = 0.01) {
   return apply(Pointwise<LeakyRelu>{{negative_slope}}, x);
 }

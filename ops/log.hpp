@@ -14,6 +14,7 @@ struct Log {
   template <class T> DML_HOST_DEVICE T slope(T x, T /*y*/) const { return 1 / (x + T(eps)); }
 };
 
+/// log(x + eps) of every element.   [...] -> [...]
 inline Var log(const Var& x, double eps = 0) { return apply(Pointwise<Log>{{eps}}, x); }
 
 }  // namespace dml

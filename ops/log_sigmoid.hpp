@@ -18,6 +18,7 @@ struct LogSigmoid {
   }
 };
 
+/// LogSigmoid of every element.   [...] -> [...]
 inline Var log_sigmoid(const Var& x) { return apply(Pointwise<LogSigmoid>{{}}, x); }
 
 }  // namespace dml

@@ -24,10 +24,13 @@ struct Power {
   }
 };
 
+/// x^exponent of every element.   [...] -> [...]
 inline Var power(const Var& x, double exponent) { return apply(Pointwise<Power>{{exponent}}, x); }
 /// Square root with the slope of the formula: infinite at 0 (see square_root).
 inline Var sqrt(const Var& x) { return power(x, 0.5); }
+/// 1 / sqrt(x)
 inline Var rsqrt(const Var& x) { return power(x, -0.5); }
+/// x * x
 inline Var square(const Var& x) { return power(x, 2); }
 
 }  // namespace dml

@@ -10,6 +10,7 @@ struct Relu {
   template <class T> DML_HOST_DEVICE T slope(T x, T /*y*/) const { return x <= T(0) ? T(0) : T(1); }
 };
 
+/// Relu of every element.   [...] -> [...]
 inline Var relu(const Var& x) { return apply(Pointwise<Relu>{{}}, x); }
 
 }  // namespace dml

@@ -15,6 +15,7 @@ struct Sigmoid {
   template <class T> DML_HOST_DEVICE T slope(T /*x*/, T y) const { return y * (1 - y); }
 };
 
+/// Sigmoid of every element.   [...] -> [...]
 inline Var sigmoid(const Var& x) { return apply(Pointwise<Sigmoid>{{}}, x); }
 
 }  // namespace dml

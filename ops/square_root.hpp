@@ -16,6 +16,7 @@ struct SquareRoot {
   }
 };
 
+/// SquareRoot of every element.   [...] -> [...]
 inline Var square_root(const Var& x) { return apply(Pointwise<SquareRoot>{{}}, x); }
 
 }  // namespace dml

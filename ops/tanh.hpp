@@ -13,6 +13,7 @@ struct Tanh {
   template <class T> DML_HOST_DEVICE T slope(T /*x*/, T y) const { return 1 - y * y; }
 };
 
+/// Tanh of every element.   [...] -> [...]
 inline Var tanh(const Var& x) { return apply(Pointwise<Tanh>{{}}, x); }
 
 }  // namespace dml
