@@ -16,9 +16,11 @@ struct Size {
 
 // Sizes of the trunks: parameters as published; keys with two for the classifier taken off.
 const std::vector<Size> sizes{
-    {"resnet18", 512, 11176512, 120},   {"resnet34", 512, 21284672, 216},
-    {"resnet50", 2048, 23508032, 318},  {"resnet101", 2048, 42500160, 624},
-    {"resnet152", 2048, 58143808, 930}, {"bn_inception", 1024, 10270240, 483}};
+    {"resnet18", 512, 11176512, 120},      {"resnet34", 512, 21284672, 216},
+    {"resnet50", 2048, 23508032, 318},     {"resnet101", 2048, 42500160, 624},
+    {"resnet152", 2048, 58143808, 930},    {"densenet121", 1024, 6953856, 725},
+    {"densenet169", 1664, 12484480, 1013}, {"densenet161", 2208, 26472000, 965},
+    {"densenet201", 1920, 18092928, 1205}, {"bn_inception", 1024, 10270240, 483}};
 
 TEST_CASE("nets: parameters, keys and widths are the published ones") {
   const Device device = Device::open("cpu", 1);
@@ -35,7 +37,7 @@ TEST_CASE("nets: parameters, keys and widths are the published ones") {
 
 TEST_CASE("nets: the map has the shape of the stage, and stages agree with one another") {
   Device device = Device::open("cpu", 2);
-  for (const char* name : {"resnet18", "resnet50", "bn_inception"}) {
+  for (const char* name : {"resnet18", "resnet50", "bn_inception", "densenet121"}) {
     CAPTURE(name);
     ParameterStore store(device);
     const auto net = Registry<Net>::make(name, {}, {Scope(store)});
@@ -52,7 +54,12 @@ TEST_CASE("nets: the map has the shape of the stage, and stages agree with one a
     const std::string middle = all[all.size() / 2];
     const Tensor alone = net->stage(Tape::infer(device)->input(images), middle).value().clone();
     const Tensor among = maps.at(middle).value().clone();
-    CHECK(std::ranges::equal(alone.data<float>(), among.data<float>()));
+    float error = 0, most = 0;  // rounding alone: who asks for an inner map may get it unfolded
+    for (std::size_t i = 0; i < static_cast<std::size_t>(alone.size()); ++i) {
+      error = std::max(error, std::abs(alone.data<float>()[i] - among.data<float>()[i]));
+      most = std::max(most, std::abs(alone.data<float>()[i]));
+    }
+    CHECK(error <= 1e-5F * most);
     CHECK(maps.at("features_map").shape() ==
           Shape{1, name[0] == 'r' ? 3 : 2, name[0] == 'r' ? 4 : 3, net->width()});
   }
@@ -107,10 +114,13 @@ TEST_CASE("nets: initialisation follows the published rules") {
       sum += static_cast<double>(v) * static_cast<double>(v);
     return std::sqrt(sum / static_cast<double>(tensor.size()));
   };
-  ParameterStore a(device), c(device);
+  ParameterStore a(device), b(device), c(device);
   Registry<Net>::make("resnet50", {}, {Scope(a)});
   CHECK(deviation(a.find("layer3.1.conv2.weight")->value) ==
         doctest::Approx(std::sqrt(2.0 / (256 * 9))).epsilon(0.01));
+  Registry<Net>::make("densenet121", {}, {Scope(b)});
+  CHECK(deviation(b.find("features.denseblock3.denselayer2.conv2.weight")->value) ==
+        doctest::Approx(std::sqrt(2.0 / (128 * 9))).epsilon(0.01));
   Registry<Net>::make("bn_inception", {}, {Scope(c)});
   const Tensor weight = c.find("inception_4c_double_3x3_1.weight")->value;
   const double bound = 1 / std::sqrt(128.0 * 9);
