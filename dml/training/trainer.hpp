@@ -1,0 +1,96 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/loader.hpp"
+#include "dml/loss.hpp"
+#include "dml/optimizer.hpp"
+#include "dml/sampler.hpp"
+#include "dml/schedule.hpp"
+#include "dml/training/checkpoint.hpp"
+#include "dml/training/run_folder.hpp"
+#include "engine/event.hpp"
+#include "nets/model.hpp"
+
+namespace dml {
+
+/// What a trainer works with. All of it outlives the trainer.
+struct TrainerParts {
+  Device& device;
+  ParameterStore& store;
+  Model& model;
+  Loss& loss;
+  const Sampler& sampler;
+  Optimizer& optimizer;
+  Schedule& schedule;
+  Loader& loader;  ///< of the training images, in the order that the sampler was told
+  Events& events;
+  /// Measures the model. The trainer compares epochs by its figures. Empty: no evaluation.
+  std::function<Figures()> evaluate{};
+  /// The embeddings of all training images, for losses that look at them between epochs.
+  std::function<Tensor()> embed_training_set{};
+};
+
+/// How long and how a trainer trains.
+struct TrainerOptions {
+  std::int64_t epochs = 1;
+  std::int64_t steps = 0;  ///< of the whole run; 0: as many as the epochs have
+  std::int64_t classes = 0;
+  std::int64_t eval_every = 1;        ///< epochs from one evaluation to the next; 0: never
+  std::int64_t checkpoint_every = 0;  ///< steps; 0: after every epoch only
+  std::int64_t keep = 0;              ///< checkpoints of so many epochs are kept beside last and best
+  std::string select_by;              ///< the figure that says which epoch is best (larger is better)
+  std::string split;                  ///< what `evaluate` looks at, for the record
+  std::uint64_t seed = 0;
+  double clip_grad_norm = 0;  ///< gradients are scaled down to this norm; 0: never
+};
+
+/// Runs the steps of a training. It knows nets, losses, samplers, optimizers, schedules and events,
+/// no concrete one of them.
+class Trainer {
+ public:
+  /// @param folder    where checkpoints go
+  /// @param metadata  what every checkpoint says of itself, beside epoch, step and figures
+  Trainer(TrainerParts parts, TrainerOptions options, RunFolder folder, Metadata metadata);
+
+  /// Goes on where that checkpoint was written.
+  void resume(const CheckpointPair& checkpoint);
+  /// Steps of an epoch, and of the whole run.
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t total_steps() const;
+  std::int64_t total_epochs() const;
+  const TrainingState& state() const { return state_; }
+
+  /// Trains to the end, or until `stop` says so after a step; either way the last state is in the
+  /// checkpoint `last`. @return whether the end was reached.
+  /// @throws NumericError when loss or gradient are no numbers; the batch is saved first.
+  bool run(const std::function<bool()>& stop);
+
+ private:
+  void before_epoch();
+  /// @return false when asked to stop.
+  bool run_epoch(const std::function<bool()>& stop);
+  void after_epoch();
+  StepDone step(const Batch& batch);
+  [[noreturn]] void refuse_numbers(const Batch& batch, const Tensor& embedding, double loss);
+  std::string first_bad_number(const Batch& batch, const Tensor& embedding, double loss) const;
+  std::filesystem::path save_batch(const Batch& batch) const;
+  void write_checkpoint(const std::string& name, const Figures& figures);
+  void keep_checkpoint();
+  bool finished() const { return state_.step >= total_steps(); }
+
+  TrainerParts parts_;
+  TrainerOptions options_;
+  RunFolder folder_;
+  Metadata metadata_;
+  TrainingState state_;
+  Figures figures_;  // of the last evaluation
+  std::int64_t steps_per_epoch_ = 0;
+  double last_norm_ = 0;
+};
+
+}  // namespace dml
