@@ -42,16 +42,16 @@ std::filesystem::path Trainer::save_batch(const Batch& batch) const {
 }
 
 void Trainer::refuse_numbers(const Batch& batch, const Tensor& embedding, double loss) {
-  const std::string what = std::isnan(loss)      ? "NaN in the loss"
+  const std::string what = std::isnan(loss)       ? "NaN in the loss"
                            : !std::isfinite(loss) ? "infinity in the loss"
                                                   : "NaN or infinity in the gradient";
   const std::string first = first_bad_number(batch, embedding, loss);
   const std::string saved = save_batch(batch).string();
   const double rate = parts_.optimizer.lr();
-  throw NumericError(
-      fmt::format("{} at step {} (epoch {})\n  first NaN: {} (norm of the gradient before: {:.2g}); "
-                  "batch saved to {}\n  try --lr {:.2g}, or --clip-grad-norm 1",
-                  what, state_.step + 1, state_.epoch + 1, first, last_norm_, saved, rate / 3));
+  throw NumericError(fmt::format(
+      "{} at step {} (epoch {})\n  first NaN: {} (norm of the gradient before: {:.2g}); "
+      "batch saved to {}\n  try --lr {:.2g}, or --clip-grad-norm 1",
+      what, state_.step + 1, state_.epoch + 1, first, last_norm_, saved, rate / 3));
 }
 
 }  // namespace dml

@@ -65,11 +65,13 @@ void scale_gradients(Device& device, ParameterStore& store, double factor) {
 }
 
 std::int64_t first_not_finite(const Tensor& tensor) {
-  if (!tensor.defined() || (tensor.dtype() != DType::f32 && tensor.dtype() != DType::f64)) return -1;
+  if (!tensor.defined() || (tensor.dtype() != DType::f32 && tensor.dtype() != DType::f64))
+    return -1;
   const Tensor host = tensor.to_host().dense();
   return visit_float(host.dtype(), [&]<class T>() -> std::int64_t {
     const auto values = host.data<T>();
-    const auto found = std::find_if(values.begin(), values.end(), [](T v) { return !std::isfinite(v); });
+    const auto found =
+        std::find_if(values.begin(), values.end(), [](T v) { return !std::isfinite(v); });
     return found == values.end() ? -1 : found - values.begin();
   });
 }

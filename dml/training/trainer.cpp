@@ -47,8 +47,9 @@ Trainer::Trainer(TrainerParts parts, TrainerOptions options, RunFolder folder, M
       metadata_(std::move(metadata)),
       steps_per_epoch_(static_cast<std::int64_t>(parts_.sampler.plan(0).size())) {
   if (steps_per_epoch_ == 0)
-    throw UsageError("the sampler finds no batch in the training set: fewer images than one batch "
-                     "holds\n  a smaller --batch-size, or fewer --images-per-class");
+    throw UsageError(
+        "the sampler finds no batch in the training set: fewer images than one batch "
+        "holds\n  a smaller --batch-size, or fewer --images-per-class");
 }
 
 std::int64_t Trainer::total_steps() const {
@@ -172,8 +173,8 @@ void Trainer::after_epoch() {
                  .step = state_.step,
                  .loss = state_.loss_sum / static_cast<double>(state_.step_in_epoch),
                  .learning_rate = parts_.optimizer.lr() *
-                                  parts_.schedule.factor({state_.epoch, state_.step_in_epoch - 1,
-                                                          steps_per_epoch_}),
+                                  parts_.schedule.factor(
+                                      {state_.epoch, state_.step_in_epoch - 1, steps_per_epoch_}),
                  .images = state_.images,
                  .metrics = {},
                  .split = {},
@@ -231,7 +232,8 @@ void Trainer::keep_checkpoint() {
   const CheckpointPair last = folder_.checkpoint("last");
   const CheckpointPair kept = folder_.checkpoint(name_of_epoch(state_.epoch));
   const CheckpointPair old = folder_.checkpoint(name_of_epoch(state_.epoch - options_.keep));
-  for (const auto& [from, to] : {std::pair{last.weights(), kept.weights()}, {last.state(), kept.state()}}) {
+  for (const auto& [from, to] :
+       {std::pair{last.weights(), kept.weights()}, {last.state(), kept.state()}}) {
     fs::remove(to);
     fs::create_hard_link(from, to);
   }

@@ -42,9 +42,9 @@ struct TrainerOptions {
   std::int64_t classes = 0;
   std::int64_t eval_every = 1;        ///< epochs from one evaluation to the next; 0: never
   std::int64_t checkpoint_every = 0;  ///< steps; 0: after every epoch only
-  std::int64_t keep = 0;              ///< checkpoints of so many epochs are kept beside last and best
-  std::string select_by;              ///< the figure that says which epoch is best (larger is better)
-  std::string split;                  ///< what `evaluate` looks at, for the record
+  std::int64_t keep = 0;  ///< checkpoints of so many epochs are kept beside last and best
+  std::string select_by;  ///< the figure that says which epoch is best (larger is better)
+  std::string split;      ///< what `evaluate` looks at, for the record
   std::uint64_t seed = 0;
   double clip_grad_norm = 0;  ///< gradients are scaled down to this norm; 0: never
 };
