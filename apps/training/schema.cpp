@@ -1,0 +1,163 @@
+#include "apps/training/schema.hpp"
+
+#include <algorithm>
+
+#include "data/transform.hpp"
+#include "dml/loss.hpp"
+#include "dml/metric.hpp"
+#include "dml/optimizer.hpp"
+#include "dml/sampler.hpp"
+#include "dml/schedule.hpp"
+#include "nets/head.hpp"
+
+namespace dml {
+namespace {
+
+/// Settings outside components. Places (--output, --config) are not among them: a configuration
+/// says what a run is, not where it lies.
+struct RunOptions {
+  std::string preset;
+  std::string data_dir;
+  std::string weights = "none";
+  std::string freeze_batch_norm = "false";
+  std::int64_t image_size = 224;
+  std::string protocol = "paper";
+  double validation_classes = 0.2;
+  std::int64_t batch_size = 0;
+  std::int64_t epochs = 30;
+  std::int64_t steps = 0;
+  std::int64_t seed = 1;
+  std::string precision = "fp32";
+  double clip_grad_norm = 0;
+  std::int64_t workers = 2;
+  std::int64_t eval_every = 1;
+  std::int64_t eval_batch_size = 64;
+  std::string metrics = "recall@1,recall@2,recall@4,recall@8,nmi";
+  std::string select_by = "recall@1";
+  std::int64_t checkpoint_every = 0;
+  std::int64_t keep = 0;
+  std::int64_t log_every = 10;
+  static constexpr std::tuple fields{
+      field("preset", &RunOptions::preset, "the published experiment that this run follows"),
+      field("data_dir", &RunOptions::data_dir,
+            "folder of the dataset; empty: $DML_DATA_DIR, else ./data"),
+      field("weights", &RunOptions::weights,
+            "file that the weights start from (convert_weights makes it), or none"),
+      field("freeze_batch_norm", &RunOptions::freeze_batch_norm,
+            "false: statistics of the batch; statistics: the running ones, weights still learn; "
+            "true: nothing of batch norm changes",
+            "false|statistics|true"),
+      field("image_size", &RunOptions::image_size, "side of the images that the net sees, pixels",
+            {8, 4096}),
+      field("protocol", &RunOptions::protocol,
+            "paper: the best epoch is chosen on the test classes, as in most publications; honest: "
+            "on classes taken off the training set, and the test classes are looked at once",
+            "paper|honest"),
+      field("validation_classes", &RunOptions::validation_classes,
+            "share of the training classes that choose the epoch (protocol honest)", {0, 0.9}),
+      field("batch_size", &RunOptions::batch_size, "images in a batch; 0: the sampler's own number",
+            {0, 1e6}),
+      field("epochs", &RunOptions::epochs, "passes of the sampler", {1, 1e6}),
+      field("steps", &RunOptions::steps, "steps in place of epochs; 0: by epochs", {0, 1e12}),
+      field("seed", &RunOptions::seed, "of everything random; same seed, same bits", {0, 1e18}),
+      field("precision", &RunOptions::precision, "arithmetic of the net", "fp32"),
+      field("clip_grad_norm", &RunOptions::clip_grad_norm,
+            "gradients are scaled down to this norm; 0: never", {0, 1e9}),
+      field("workers", &RunOptions::workers,
+            "threads that read images; the results do not depend on it", {0, 256}),
+      field("eval_every", &RunOptions::eval_every, "epochs between evaluations; 0: none", {0, 1e6}),
+      field("eval_batch_size", &RunOptions::eval_batch_size, "images at once in evaluations",
+            {1, 65536}),
+      field("metrics", &RunOptions::metrics, "what evaluations measure (--list metrics)"),
+      field("select_by", &RunOptions::select_by, "the metric that says which epoch is best"),
+      field("checkpoint_every", &RunOptions::checkpoint_every,
+            "steps between checkpoints, beside the one after every epoch; 0: none", {0, 1e9}),
+      field("keep", &RunOptions::keep, "checkpoints of so many epochs are kept", {0, 1e6}),
+      field("log_every", &RunOptions::log_every, "steps between lines in metrics.jsonl and logs",
+            {1, 1e9}),
+  };
+};
+
+ConfigSchema make_schema() {
+  ConfigSchema schema;
+  schema.fields = describe<RunOptions>();
+  for (FieldInfo info : describe<HeadOptions>()) {
+    info.name = "head." + info.name;
+    schema.fields.push_back(std::move(info));
+  }
+  schema.components = {component_kind<Dataset>("cub200"),
+                       component_kind<Augment>("standard"),
+                       component_kind<Net>(),
+                       component_kind<Loss>(),
+                       component_kind<Sampler>("shuffle"),
+                       component_kind<Optimizer>("adam"),
+                       component_kind<Schedule>("constant")};
+  schema.aliases = {{"embedding_dim", "head.dim"},
+                    {"lr", "optimizer.lr"},
+                    {"weight_decay", "optimizer.weight_decay"},
+                    {"images_per_class", "sampler.images"},
+                    {"net.freeze_batch_norm", "freeze_batch_norm"}};
+  return schema;
+}
+
+/// The value of --batch-size as a number of classes, where the sampler has one and the user did not
+/// give that number as well.
+void derive_classes(const Config& config, std::vector<Given>& given) {
+  const std::int64_t batch = config.integer("batch_size");
+  const Settings sampler = config.all_settings("sampler");
+  if (batch == 0 || sampler.count("classes") == 0 || sampler.count("images") == 0) return;
+  const Config::Value& classes = config.at("sampler.classes");
+  const Config::Value& asked = config.at("batch_size");
+  const std::int64_t images = config.integer("sampler.images");
+  if (classes.layer == asked.layer && classes.layer != Layer::fallback) return;
+  if (batch % images != 0)
+    throw UsageError("batch_size: " + asked.text + " is no multiple of images_per_class (" +
+                     std::to_string(images) + ")");
+  given.push_back({"sampler.classes", std::to_string(batch / images), asked.origin, asked.layer});
+}
+
+}  // namespace
+
+const ConfigSchema& training_schema() {
+  static const ConfigSchema schema = make_schema();
+  return schema;
+}
+
+const std::vector<FlagGroup>& training_flags() {
+  static const std::vector<FlagGroup> groups = {
+      {"What",
+       {"net", "loss", "sampler", "optimizer", "schedule", "weights", "embedding_dim",
+        "freeze_batch_norm"}},
+      {"Data", {"dataset", "data_dir", "image_size", "augment", "protocol", "validation_classes"}},
+      {"How",
+       {"batch_size", "images_per_class", "epochs", "steps", "lr", "weight_decay", "clip_grad_norm",
+        "precision", "seed", "workers"}},
+      {"Output",
+       {"eval_every", "eval_batch_size", "metrics", "select_by", "checkpoint_every", "keep",
+        "log_every"}}};
+  return groups;
+}
+
+FieldInfo flag_info(const std::string& key) {
+  if (key == "embedding_dim")
+    return {key, "integer", "0", "size of the embedding; 0: the pooled features", {}, ""};
+  if (key == "lr") return {key, "number", "", "learning rate (optimizer.lr)", {}, ""};
+  if (key == "weight_decay")
+    return {key, "number", "", "weight decay (optimizer.weight_decay)", {}, ""};
+  if (key == "images_per_class")
+    return {key, "integer", "", "images of a class in a batch (sampler.images)", {}, ""};
+  for (const ComponentKind& component : training_schema().components)
+    if (component.kind == key)
+      return {key, "text", component.fallback, "a name out of --list", {}, ""};
+  for (const FieldInfo& info : training_schema().fields)
+    if (info.name == key) return info;
+  throw Error("no flag '" + key + "'");
+}
+
+Config resolve_training(std::vector<Given> given) {
+  const Config config = Config::resolve(training_schema(), given);
+  derive_classes(config, given);
+  return Config::resolve(training_schema(), std::move(given));
+}
+
+}  // namespace dml
