@@ -1,0 +1,285 @@
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "apps/app.hpp"
+#include "apps/training/environment.hpp"
+#include "apps/training/flags.hpp"
+#include "apps/training/presets.hpp"
+#include "apps/training/result.hpp"
+#include "apps/training/schema.hpp"
+#include "apps/training/session.hpp"
+#include "dml/training/sinks.hpp"
+#include "engine/file.hpp"
+
+namespace {
+
+using dml::Layer;
+namespace fs = std::filesystem;
+
+volatile std::sig_atomic_t asked_to_stop = 0;
+
+/// The first Ctrl-C ends the step under way and writes a checkpoint; the second kills.
+void listen_for_signals() {
+  const auto handler = [](int signal) {
+    asked_to_stop = 1;
+    std::signal(signal, SIG_DFL);
+  };
+  std::signal(SIGINT, handler);
+  std::signal(SIGTERM, handler);
+}
+
+bool stop() { return asked_to_stop != 0; }
+
+/// Settings that may change when a run goes on: they decide how long it is and how fast, not what
+/// its steps compute.
+bool may_change(const std::string& key) {
+  for (const char* one : {"epochs", "steps", "workers", "log_every", "keep", "checkpoint_every",
+                          "data_dir", "eval_batch_size"})
+    if (key == one) return true;
+  return false;
+}
+
+class Training {
+ public:
+  Training(const dml::TrainFlags& flags, const dml::Terminal& terminal)
+      : flags_(flags), terminal_(terminal) {}
+
+  int run() {
+    for (const std::string& note : flags_.old_names()) terminal_.note(note);
+    const dml::Config config = configuration();
+    if (flags_.print_config) {
+      terminal_.print(config.to_annotated_toml());
+      return dml::exit_done;
+    }
+    check_metrics(config);
+    dml::Events events;
+    add_terminal_sink(events, config);
+    dml::SessionOptions options{.notice = [&](const dml::Event& event) { events.emit(event); },
+                                .allow_synthetic = flags_.dry_run};
+    if (flags_.resume() && !flags_.dry_run) options.resumed = resumed_metadata(config);
+    dml::Session session(config, terminal_.open_device(), options);
+    if (flags_.dry_run) return dry_run(session);
+    return train(session, events);
+  }
+
+ private:
+  fs::path folder(const dml::Config* config) const {
+    if (!flags_.output.empty()) return flags_.output;
+    const char* runs = std::getenv("DML_RUNS_DIR");
+    const fs::path base = runs != nullptr && *runs != '\0' ? runs : "runs";
+    if (!flags_.name.empty()) return base / flags_.name;
+    if (config == nullptr)
+      throw dml::UsageError("--resume wants --output DIR or --name NAME: which run shall go on?");
+    std::string name =
+        config->text("preset").empty()
+            ? config->name("loss") + "-" + config->name("dataset") + "-" + config->name("net")
+            : config->text("preset");
+    std::replace(name.begin(), name.end(), '/', '-');
+    std::replace(name.begin(), name.end(), '_', '-');
+    return base / (name + "-" + config->text("seed"));
+  }
+
+  /// Everything that was given: presets, files, flags.
+  dml::Config configuration() {
+    std::vector<dml::Given> given = flags_.given();
+    if (flags_.resume()) return resumed_configuration(given);
+    std::string preset = flags_.preset;
+    if (!flags_.config_file.empty()) {
+      const auto file = dml::read_toml(flags_.config_file, Layer::file);
+      for (const dml::Given& one : file)
+        if (one.key == "preset" && preset.empty()) preset = one.text;
+      given.insert(given.begin(), file.begin(), file.end());
+    }
+    if (preset.empty() && flags_.config_file.empty()) preset = fitting_preset(given);
+    if (!preset.empty()) {
+      preset_ = dml::find_preset(preset);
+      given.insert(given.begin(), preset_.values.begin(), preset_.values.end());
+    }
+    return dml::resolve_training(std::move(given));
+  }
+
+  /// The defaults of the loss on the dataset, where a run says little more than these two.
+  std::string fitting_preset(const std::vector<dml::Given>& given) const {
+    std::string loss, dataset = "cub200";
+    for (const dml::Given& one : given) {
+      if (one.key == "loss" || one.key == "loss.name") loss = one.text;
+      if (one.key == "dataset" || one.key == "dataset.name") dataset = one.text;
+    }
+    if (loss.empty()) return "";
+    return dml::default_preset(dml::Registry<dml::Loss>::find(loss).about.name,
+                               dml::Registry<dml::Dataset>::find(dataset).about.name)
+        .name;
+  }
+
+  /// The configuration of the run in the folder; flags may repeat it, and change what does not
+  /// change its steps.
+  dml::Config resumed_configuration(const std::vector<dml::Given>& flags) {
+    const dml::RunFolder run =
+        dml::RunFolder::prepare(folder(nullptr), dml::RunFolder::Existing::resume);
+    const auto file = dml::read_toml(run.config(), Layer::file);
+    const dml::Config before = dml::resolve_training(file);
+    std::vector<dml::Given> given = file;
+    given.insert(given.end(), flags.begin(), flags.end());
+    const dml::Config now = dml::resolve_training(given);
+    for (const dml::Config::Value& value : now.values())
+      if (!may_change(value.info.name) && before.text(value.info.name) != value.text)
+        throw dml::UsageError(
+            fmt::format("--resume goes on with the run as it began: {} is {} there, {} says {}\n  "
+                        "leave it out, "
+                        "or begin another run with --output DIR",
+                        value.info.name, before.text(value.info.name), value.origin, value.text));
+    if (!now.text("preset").empty()) preset_ = dml::find_preset(now.text("preset"));
+    return now;
+  }
+
+  void check_metrics(const dml::Config& config) const {
+    bool selects = false;
+    for (const std::string& name : config.list("metrics")) {
+      dml::make_metric(name);
+      selects = selects || name == config.text("select_by");
+    }
+    if (!selects)
+      throw dml::UsageError(fmt::format("select_by: '{}' is not among the metrics ({})",
+                                        config.text("select_by"), config.text("metrics")));
+  }
+
+  dml::CheckpointPair resume_point(const dml::RunFolder& run) const {
+    const std::string which = *flags_.resume();
+    if (which == "last" || which == "best") return run.checkpoint(which);
+    const fs::path file = which;
+    return {file.parent_path(), file.stem().string()};
+  }
+
+  /// Nothing when the run was killed before its first checkpoint: it begins anew then.
+  std::optional<dml::Metadata> resumed_metadata(const dml::Config& config) {
+    const dml::CheckpointPair pair = resume_point(dml::RunFolder::open(folder(&config)));
+    if (!pair.exists() && *flags_.resume() == "last") return std::nullopt;
+    pair.read_state();
+    dml::Metadata metadata;
+    dml::list_safetensors(pair.weights(), &metadata);
+    return metadata;
+  }
+
+  void add_terminal_sink(dml::Events& events, const dml::Config& config) const {
+    const std::int64_t every = config.integer("log_every");
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    if (terminal_.quiet) {
+      events.add(dml::warnings_only(stderr));
+      return;
+    }
+    switch (dml::progress_of(flags_.progress, terminal)) {
+      case dml::Progress::bar: {
+        winsize size{};
+        const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+        events.add(dml::progress_bar(stderr, known ? size.ws_col : 80));
+        break;
+      }
+      case dml::Progress::lines:
+        events.add(dml::progress_lines(stderr, every));
+        break;
+      case dml::Progress::json:
+        events.add(dml::json_lines(stderr, every));
+        break;
+      case dml::Progress::none:
+        events.add(dml::warnings_only(stderr));
+        break;
+    }
+  }
+
+  int dry_run(dml::Session& session) const {
+    const double loss = session.try_step();
+    std::string text;
+    for (const std::string& line : session.plan()) text += line + "\n";
+    text += fmt::format("run folder {}\n", folder(&session.config()).string());
+    text +=
+        fmt::format("one step on random images: loss {:.4g}\ndry run: nothing was written", loss);
+    if (terminal_.json) {
+      const nlohmann::ordered_json json = {
+          {"dry_run", true}, {"loss", loss}, {"plan", session.plan()}};
+      text = json.dump(2);
+    }
+    terminal_.print(text);
+    return dml::exit_done;
+  }
+
+  int train(dml::Session& session, dml::Events& events) {
+    using Existing = dml::RunFolder::Existing;
+    const dml::Config& config = session.config();
+    const Existing existing = flags_.resume()    ? Existing::resume
+                              : flags_.overwrite ? Existing::overwrite
+                                                 : Existing::refuse;
+    const dml::RunFolder run = dml::RunFolder::prepare(folder(&config), existing);
+    dml::write_file_atomically(run.config(), config.to_toml());
+    write_environment(session, run);
+    events.add(dml::metrics_file(run.metrics(), config.integer("log_every")));
+    events.add(dml::epochs_file(run.epochs(), config.list("metrics")));
+    events.add(dml::log_file(run.log(), config.integer("log_every")));
+    listen_for_signals();
+    const auto keep_going = [] { return !stop(); };
+    dml::Trainer trainer(session.parts(events, keep_going), session.trainer_options(), run,
+                         session.metadata());
+    if (flags_.resume() && resume_point(run).exists()) trainer.resume(resume_point(run));
+    std::vector<std::string> lines = session.plan();
+    lines.push_back("run folder " + run.path().string());
+    if (!preset_.note.empty()) lines.push_back(preset_.note);
+    events.emit(dml::RunStarted{lines, trainer.total_epochs(), trainer.total_steps(),
+                                trainer.state().epoch, trainer.state().step});
+    if (!trainer.run(stop)) {
+      terminal_.note(fmt::format("interrupted; the run goes on with --resume --output {}",
+                                 run.path().string()));
+      return dml::exit_interrupted;
+    }
+    const dml::RunResult result = dml::finish_run(session, run, preset_, keep_going);
+    terminal_.print(terminal_.json ? result.json : result.table);
+    return dml::exit_done;
+  }
+
+  void write_environment(dml::Session& session, const dml::RunFolder& run) const {
+    nlohmann::ordered_json json = dml::environment_json(session.device());
+    json["seed"] = session.config().integer("seed");
+    json["dataset"] = {{"name", session.config().name("dataset")},
+                       {"place", session.data().place},
+                       {"fingerprint", session.data().fingerprint}};
+    json["weights"] = session.source();
+    dml::write_file_atomically(run.environment(), json.dump(2) + "\n");
+  }
+
+  const dml::TrainFlags& flags_;
+  const dml::Terminal& terminal_;
+  dml::Preset preset_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  dml::TrainFlags flags;
+  return dml::run_tool(
+      argc, argv,
+      {.name = "dmltrain",
+       .summary = "trains an embedding of images",
+       .examples = {"dmltrain --preset demo/shapes",
+                    "dmltrain --net resnet18 --loss group --dataset folder --data-dir photos "
+                    "--weights resnet18.safetensors -o runs/mine",
+                    "dmltrain --resume -o runs/mine", "dmltrain --help loss=group"},
+       .flags = [&](CLI::App& app) { flags.add_to(app); },
+       .run =
+           [&](const dml::Terminal& terminal) {
+             if (!flags.list.empty()) {
+               terminal.print(dml::component_list(flags.list, terminal.json));
+               return static_cast<int>(dml::exit_done);
+             }
+             return Training(flags, terminal).run();
+           },
+       .help = dml::topic_help,
+       .words = {{"--list", dml::list_words()},
+                 {"--net", dml::Registry<dml::Net>::names()},
+                 {"--loss", dml::Registry<dml::Loss>::names()},
+                 {"--sampler", dml::Registry<dml::Sampler>::names()},
+                 {"--optimizer", dml::Registry<dml::Optimizer>::names()},
+                 {"--schedule", dml::Registry<dml::Schedule>::names()},
+                 {"--dataset", dml::Registry<dml::Dataset>::names()}}});
+}

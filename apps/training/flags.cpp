@@ -1,0 +1,145 @@
+#include "apps/training/flags.hpp"
+
+#include <algorithm>
+
+#include "apps/training/schema.hpp"
+
+namespace dml {
+namespace {
+
+std::string hyphened(std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  return "--" + key;
+}
+
+std::string short_form(const std::string& key) {
+  if (key == "batch_size") return "-b,";
+  if (key == "workers") return "-j,";
+  return "";
+}
+
+std::string value_name(const FieldInfo& info) {
+  if (!info.choices.empty()) {
+    std::string list = info.choices;
+    std::replace(list.begin(), list.end(), '|', ',');
+    return "{" + list + "}";
+  }
+  if (info.type == "integer") return "N";
+  if (info.type == "number") return "X";
+  return info.name == "weights"    ? "FILE"
+         : info.name == "data_dir" ? "DIR"
+         : info.name == "metrics"  ? "LIST"
+                                   : "NAME";
+}
+
+/// Flags of earlier programs, and what they are called here.
+struct Old {
+  const char* spelling;
+  const char* key;
+};
+constexpr std::array old_flags = {Old{"--model", "net"},
+                                  Old{"--arch", "net"},
+                                  Old{"--bs", "batch_size"},
+                                  Old{"--sz-embedding", "embedding_dim"},
+                                  Old{"--embed_dim", "embedding_dim"},
+                                  Old{"--nb-epochs", "epochs"},
+                                  Old{"--n_epochs", "epochs"},
+                                  Old{"--IPC", "images_per_class"},
+                                  Old{"--bn-freeze", "freeze_batch_norm"}};
+
+}  // namespace
+
+void TrainFlags::add_to(CLI::App& app) {
+  app.add_option("--preset", preset, "a published experiment, METHOD/DATASET (--list presets)")
+      ->type_name("NAME");
+  app.add_option("-c,--config", config_file,
+                 "settings from a TOML file; config.toml of a run repeats it")
+      ->type_name("FILE");
+  app.add_option("--set", assignments, "any setting, as in --set loss.temperature=30")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  add_settings(app);
+  const std::string output_group = "Output";
+  app.add_option("-o,--output", output, "folder of the run; runs/NAME without")
+      ->type_name("DIR")
+      ->group(output_group);
+  app.add_option("--name", name, "name of the run")->type_name("NAME")->group(output_group);
+  resume_option_ =
+      app.add_option("--resume", resume_, "go on with the run: last, best, or a checkpoint")
+          ->expected(0, 1)
+          ->type_name("[last|best|FILE]")
+          ->group(output_group);
+  app.add_flag("--overwrite", overwrite, "replace the run that is in the folder")
+      ->group(output_group);
+  app.add_option("--progress", progress, "bar on a terminal, lines elsewhere, json, none")
+      ->type_name("{auto,bar,lines,json,none}")
+      ->group(output_group);
+  app.add_flag("--dry-run", dry_run, "build and check everything, train nothing, write nothing")
+      ->group("Look");
+  app.add_flag("--print-config", print_config, "all settings and where each comes from")
+      ->group("Look");
+  app.add_option("--list", list, "names of what there is")
+      ->type_name("{nets,losses,samplers,metrics,datasets,optimizers,schedules,presets}")
+      ->group("Look");
+  add_old_names(app);
+}
+
+void TrainFlags::add_settings(CLI::App& app) {
+  for (const FlagGroup& group : training_flags())
+    for (const std::string& key : group.fields) {
+      const FieldInfo info = flag_info(key);
+      Flag& flag = flags_[key];
+      flag.key = key;
+      flag.spelling = hyphened(key);
+      flag.option = app.add_option(short_form(key) + flag.spelling, flag.value, info.help)
+                        ->type_name(value_name(info))
+                        ->group(group.title);
+      if (key == "freeze_batch_norm") flag.option->expected(0, 1);
+      if (!info.fallback.empty() && info.fallback != "none")
+        flag.option->default_str(info.fallback);
+    }
+  app.add_flag("--no-freeze-batch-norm", no_freeze_, "statistics of each batch")->group("");
+}
+
+void TrainFlags::add_old_names(CLI::App& app) {
+  for (const Old& old : old_flags) {
+    auto flag = std::make_unique<OldFlag>();
+    flag->spelling = old.spelling;
+    flag->key = old.key;
+    flag->now = hyphened(old.key);
+    flag->option = app.add_option(flag->spelling, flag->value)->group("");
+    if (flag->key == "freeze_batch_norm") flag->option->expected(0, 1);
+    old_.push_back(std::move(flag));
+  }
+}
+
+std::optional<std::string> TrainFlags::resume() const {
+  if (resume_option_ == nullptr || resume_option_->count() == 0) return std::nullopt;
+  return resume_.empty() ? "last" : resume_;
+}
+
+std::vector<Given> TrainFlags::given() const {
+  std::vector<Given> all;
+  const auto add = [&](const std::string& key, const std::string& spelling, std::string value) {
+    if (key == "freeze_batch_norm" && value.empty()) value = "true";
+    all.push_back({key, value, spelling + " " + value, Layer::flag});
+  };
+  for (const auto& flag : old_)
+    if (flag->option->count() > 0) add(flag->key, flag->spelling, flag->value);
+  for (const auto& [key, flag] : flags_)
+    if (flag.option != nullptr && flag.option->count() > 0) add(key, flag.spelling, flag.value);
+  if (no_freeze_) add("freeze_batch_norm", "--no-freeze-batch-norm", "false");
+  for (const std::string& text : assignments) all.push_back(parse_assignment(text));
+  return all;
+}
+
+std::vector<std::string> TrainFlags::old_names() const {
+  std::vector<std::string> notes;
+  for (const auto& flag : old_)
+    if (flag->option->count() > 0)
+      notes.push_back(flag->spelling + " is called " + flag->now + " here");
+  return notes;
+}
+
+}  // namespace dml

@@ -1,0 +1,56 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/config.hpp"
+
+namespace dml {
+
+/// What the command line of dmltrain says.
+class TrainFlags {
+ public:
+  std::string preset;
+  std::string config_file;
+  std::vector<std::string> assignments;  ///< of --set
+  std::string output;                    ///< folder of the run
+  std::string name;                      ///< runs/NAME
+  bool overwrite = false;
+  bool dry_run = false;
+  bool print_config = false;
+  std::string list;
+  std::string progress = "auto";
+
+  /// Adds all flags; `this` must outlive the parsing.
+  void add_to(CLI::App& app);
+  /// What --resume names: nothing without the flag, "last" without a value.
+  std::optional<std::string> resume() const;
+  /// The settings that were given as flags of their own or by --set, in that order.
+  std::vector<Given> given() const;
+  /// New names of flags that were given under their old ones, as sentences.
+  std::vector<std::string> old_names() const;
+
+ private:
+  void add_settings(CLI::App& app);
+  void add_old_names(CLI::App& app);
+
+  struct Flag {
+    std::string key, spelling;
+    std::string value;
+    CLI::Option* option = nullptr;
+  };
+  struct OldFlag {
+    std::string spelling, now, key;
+    std::string value;
+    CLI::Option* option = nullptr;
+  };
+  std::map<std::string, Flag> flags_;
+  std::vector<std::unique_ptr<OldFlag>> old_;
+  bool no_freeze_ = false;
+  std::string resume_;
+  CLI::Option* resume_option_ = nullptr;
+};
+
+}  // namespace dml

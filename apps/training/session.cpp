@@ -1,0 +1,320 @@
+#include "apps/training/session.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "apps/app.hpp"
+#include "apps/training/model_file.hpp"
+#include "dml/training/measure.hpp"
+#include "engine/file.hpp"
+
+namespace dml {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::int64_t classes_of(const std::vector<Item>& items) {
+  std::int64_t classes = 0;
+  for (const Item& item : items) classes = std::max(classes, item.label + 1);
+  return classes;
+}
+
+/// Labels of the published sizes, spread evenly.
+std::vector<Item> items_of(std::int64_t images, std::int64_t classes, std::int64_t first,
+                           Split split) {
+  std::vector<Item> items(static_cast<std::size_t>(images));
+  for (std::size_t i = 0; i < items.size(); ++i)
+    items[i] = {.file = "synthetic",
+                .label = first + static_cast<std::int64_t>(i) * classes / images,
+                .split = split};
+  return items;
+}
+
+BatchNormMode batch_norm_of(const std::string& freeze) {
+  if (freeze == "true") return BatchNormMode::frozen;
+  return freeze == "statistics" ? BatchNormMode::frozen_statistics : BatchNormMode::live;
+}
+
+}  // namespace
+
+fs::path data_folder(const std::string& configured) {
+  if (!configured.empty()) return configured;
+  const char* environment = std::getenv("DML_DATA_DIR");
+  return environment != nullptr && *environment != '\0' ? environment : "data";
+}
+
+Manifest read_dataset(const std::string& name, const Settings& settings, const fs::path& root,
+                      const std::function<void(const std::string&)>& notice) {
+  try {
+    return Registry<Dataset>::make(name, settings, {.root = root, .notice = notice})->read();
+  } catch (const FormatError&) {
+    throw;
+  } catch (const DataError& error) {
+    if (canonical(name) == "shapes") throw;
+    throw DataError(std::string(error.what()) +
+                    "\n  to try it at once on images that are built in: --dataset shapes");
+  }
+}
+
+Session::Session(const Config& config, Device device, SessionOptions options)
+    : config_(config),
+      device_(std::move(device)),
+      options_(std::move(options)),
+      store_(device_, DType::f32, static_cast<std::uint64_t>(config.integer("seed"))) {
+  read_data();
+  build();
+}
+
+void Session::read_data() {
+  const std::string& name = config_.name("dataset");
+  const Settings settings = config_.settings("dataset");
+  const fs::path root = data_folder(config_.text("data_dir"));
+  const auto tell = [&](const std::string& text) { options_.notice(Notice{text}); };
+  Manifest manifest;
+  try {
+    manifest = read_dataset(name, settings, root, tell);
+  } catch (const DataError&) {
+    const auto expected =
+        Registry<Dataset>::make(name, settings, {.root = root, .notice = {}})->expected();
+    if (!options_.allow_synthetic || !expected) throw;
+    data_.train = items_of(expected->train_images, expected->train_classes, 0, Split::train);
+    data_.test = items_of(expected->test_images, expected->test_classes, expected->train_classes,
+                          Split::test);
+    data_.synthetic = true;
+    data_.place = "not there; labels of the published sizes stand for it";
+  }
+  const bool honest = config_.text("protocol") == "honest";
+  if (!data_.synthetic) {
+    if (honest) manifest = with_validation(manifest, config_.number("validation_classes"));
+    data_.train = manifest.of(Split::train);
+    data_.test = manifest.of(Split::test);
+    data_.fingerprint = fingerprint(manifest);
+    data_.place = manifest.root.string() + " (" + manifest.layout + ")";
+  }
+  data_.evaluation_split = honest ? Split::validation : Split::test;
+  data_.evaluation = honest ? manifest.of(Split::validation) : data_.test;
+  data_.classes = classes_of(data_.train);
+  if (data_.train.empty())
+    throw DataError(name + ": no training images in " + manifest.root.string());
+}
+
+std::int64_t Session::epochs_hint() const {
+  return config_.integer("steps") > 0 ? 0 : config_.integer("epochs");
+}
+
+void Session::build() {
+  const std::string& net = config_.name("net");
+  const auto seed = static_cast<std::uint64_t>(config_.integer("seed"));
+  const auto head = read<HeadOptions>([&] {
+    Settings settings;
+    for (const Config::Value& value : config_.values())
+      if (value.info.name.rfind("head.", 0) == 0) settings[value.info.name.substr(5)] = value.text;
+    return settings;
+  }());
+  const Scope root(store_);
+  model_ = std::make_unique<Model>(Model::make(net, config_.settings("net"), head, root));
+  Net& base = model_->net();
+  base.check_input(config_.integer("image_size"), config_.integer("image_size"));
+  base.set_batch_norm(batch_norm_of(config_.text("freeze_batch_norm")));
+  preprocessing_ = base.preprocessing();
+  loss_ = Registry<Loss>::make(config_.name("loss"), config_.settings("loss"),
+                               {.scope = root / "loss",
+                                .dim = model_->dim(),
+                                .features = model_->width(),
+                                .classes = data_.classes,
+                                .epochs = epochs_hint(),
+                                .classifier = base.classifier_init(model_->dim())});
+  std::vector<std::int64_t> labels;
+  for (const Item& item : data_.train) labels.push_back(item.label);
+  const bool own_size = config_.all_settings("sampler").count("classes") > 0;
+  sampler_ = Registry<Sampler>::make(
+      config_.name("sampler"), config_.settings("sampler"),
+      {.labels = labels, .batch_size = own_size ? 0 : config_.integer("batch_size"), .seed = seed});
+  require(loss_->requirements(), config_.name("loss"), sampler_->guarantee(),
+          config_.name("sampler"));
+  load_weights_file();
+  optimizer_ =
+      Registry<Optimizer>::make(config_.name("optimizer"), config_.settings("optimizer"), {store_});
+  schedule_ = Registry<Schedule>::make(config_.name("schedule"), config_.settings("schedule"),
+                                       {.epochs = epochs_hint()});
+  augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
+                                     {.size = config_.integer("image_size")});
+}
+
+void Session::load_weights_file() {
+  if (options_.resumed) {
+    take_over(*options_.resumed);
+    return;
+  }
+  const std::string& file = config_.text("weights");
+  if (file.empty() || canonical(file) == "none") {
+    options_.notice(
+        Warning{"no --weights: the net starts from random numbers, and published figures need "
+                "pretrained ones"});
+    return;
+  }
+  const std::string& net = config_.name("net");
+  const SafeTensors contents = read_safetensors(file);
+  const WeightReport report =
+      start_from(contents, store_, file, net, model_->net().classifier_name());
+  preprocessing_ = preprocessing_of(contents.metadata, model_->net());
+  source_ = "sha256 " + sha256_of_file(file);
+  if (!report.misfits.empty())
+    options_.notice(
+        Notice{fmt::format("{}: {} tensors do not fit net '{}'{}     -> kept out (classifier)",
+                           file, report.misfits.size(), net, report.misfit_lines(4))});
+  std::vector<std::string> missing = report.missing;
+  std::erase_if(missing, [](const std::string& name) { return name.rfind("loss.", 0) == 0; });
+  if (!missing.empty())
+    options_.notice(
+        Warning{fmt::format("{} lacks {} tensors of net '{}', which start from random numbers: {}",
+                            file, missing.size(), net, WeightReport::name_list(missing, 4))});
+  if (!report.extra.empty())
+    options_.notice(
+        Notice{fmt::format("{} holds {} tensors that the net has not: {}", file,
+                           report.extra.size(), WeightReport::name_list(report.extra, 4))});
+}
+
+/// A run that goes on has its weights in the checkpoint; the rest of what the file of its beginning
+/// said is there as well.
+void Session::take_over(const Metadata& metadata) {
+  preprocessing_ = preprocessing_of(metadata, model_->net());
+  const auto source = metadata.find("source");
+  if (source != metadata.end()) source_ = source->second;
+  const auto print = metadata.find("fingerprint");
+  if (print != metadata.end() && print->second != data_.fingerprint)
+    throw DataError("the images of dataset '" + config_.name("dataset") +
+                    "' are not those that the run began with\n  " + data_.place);
+}
+
+std::vector<std::string> Session::plan() const {
+  const auto options_of = [&](const std::string& kind) {
+    std::string text = config_.name(kind);
+    for (const auto& [name, value] : config_.all_settings(kind)) text += " " + name + "=" + value;
+    return text;
+  };
+  const auto steps = static_cast<std::int64_t>(sampler_->plan(0).size());
+  return {
+      fmt::format("{} ({:.1f} M parameters, weights {}) on {}, {} threads, f32",
+                  config_.name("net"), static_cast<double>(store_.parameter_count()) / 1e6,
+                  config_.text("weights"), device_.name(), device_.threads()),
+      fmt::format("{}; {}", options_of("loss"), options_of("optimizer")),
+      fmt::format("{}: {} training images of {} classes, {} images to measure on; {}",
+                  config_.name("dataset"), data_.train.size(), data_.classes,
+                  data_.evaluation.size(), data_.place),
+      fmt::format("{}; batches of {}: {} steps an epoch; {}; {} px; seed {}", options_of("sampler"),
+                  sampler_->batch_size(), steps, options_of("schedule"), config_.text("image_size"),
+                  config_.text("seed")),
+  };
+}
+
+Metadata Session::metadata() const {
+  Settings head;
+  for (const Config::Value& value : config_.values())
+    if (value.info.name.rfind("head.", 0) == 0) head[value.info.name.substr(5)] = value.text;
+  return {{"dml.format", "checkpoint 1"},
+          {"program", fmt::format("dml {}", version())},
+          {"net", config_.name("net")},
+          {"net.options", settings_to_json(config_.all_settings("net"))},
+          {"head.options", settings_to_json(head)},
+          {"embedding_dim", std::to_string(model_->dim())},
+          {"image_size", config_.text("image_size")},
+          {"augment", config_.name("augment")},
+          {"augment.options", settings_to_json(config_.all_settings("augment"))},
+          {"preprocessing", to_json(preprocessing_)},
+          {"loss", config_.name("loss")},
+          {"loss.options", settings_to_json(config_.all_settings("loss"))},
+          {"classes", std::to_string(data_.classes)},
+          {"dataset", config_.name("dataset")},
+          {"fingerprint", data_.fingerprint},
+          {"source", source_}};
+}
+
+double Session::try_step() {
+  const auto plan = sampler_->plan(0);
+  if (plan.empty()) throw UsageError("the sampler finds no batch in the training set");
+  const std::int64_t size = config_.integer("image_size");
+  const auto count = static_cast<std::int64_t>(plan[0].size());
+  Tensor images = Tensor::empty({count, size, size, 3}, DType::f32);
+  const Random random(1, Purpose::render);
+  std::uint64_t i = 0;
+  for (float& value : images.data<float>()) value = random.uniform_float(i++) - 0.5F;
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t image : plan[0])
+    labels.push_back(data_.train[static_cast<std::size_t>(image)].label);
+  store_.clear_gradients();
+  const auto tape = Tape::train(device_);
+  const Labels of(labels, data_.classes);
+  const Outputs outputs = (*model_)(tape->input(images));
+  const Var loss = (*loss_)({.embedding = outputs.embedding,
+                             .features = outputs.features,
+                             .neck = outputs.neck,
+                             .labels = of,
+                             .samples = plan[0]});
+  tape->backward(loss);
+  store_.clear_gradients();
+  return loss.value().item();
+}
+
+Loader Session::make_loader(std::vector<Item> items, const Pipeline& pipeline) const {
+  return {std::move(items),
+          pipeline,
+          preprocessing_,
+          {.workers = config_.integer("workers"),
+           .seed = static_cast<std::uint64_t>(config_.integer("seed"))}};
+}
+
+Embedder Session::embedder() {
+  return [this](const Var& images) { return loss_->embed((*model_)(images).embedding); };
+}
+
+Measurement Session::measure(const std::vector<Item>& items,
+                             const std::function<bool()>& keep_going) {
+  Loader loader = make_loader(items, augment_->test());
+  const WeightHold hold = model_->net().hold_weights();
+  const Tensor embeddings =
+      embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
+  MeasureOptions options;
+  options.metrics = config_.text("metrics");
+  return dml::measure(device_, embeddings, labels_of(loader), query_gallery(items), options);
+}
+
+TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
+  train_loader_ = std::make_unique<Loader>(
+      data_.train, augment_->train(), preprocessing_,
+      Loader::Options{.workers = config_.integer("workers"),
+                      .seed = static_cast<std::uint64_t>(config_.integer("seed"))});
+  TrainerParts parts{.device = device_,
+                     .store = store_,
+                     .model = *model_,
+                     .loss = *loss_,
+                     .sampler = *sampler_,
+                     .optimizer = *optimizer_,
+                     .schedule = *schedule_,
+                     .loader = *train_loader_,
+                     .events = events};
+  if (!data_.evaluation.empty())
+    parts.evaluate = [this, keep_going] { return measure(data_.evaluation, keep_going).figures; };
+  parts.embed_training_set = [this, keep_going] {
+    Loader loader = make_loader(data_.train, augment_->test());
+    return embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"),
+                        keep_going);
+  };
+  return parts;
+}
+
+TrainerOptions Session::trainer_options() const {
+  return {.epochs = config_.integer("epochs"),
+          .steps = config_.integer("steps"),
+          .classes = data_.classes,
+          .eval_every = config_.integer("eval_every"),
+          .checkpoint_every = config_.integer("checkpoint_every"),
+          .keep = config_.integer("keep"),
+          .select_by = config_.text("select_by"),
+          .split = name_of(data_.evaluation_split),
+          .seed = static_cast<std::uint64_t>(config_.integer("seed")),
+          .clip_grad_norm = config_.number("clip_grad_norm")};
+}
+
+}  // namespace dml

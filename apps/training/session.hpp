@@ -1,0 +1,96 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/loader.hpp"
+#include "dml/training/embed.hpp"
+#include "dml/training/measure.hpp"
+#include "dml/training/trainer.hpp"
+#include "engine/config.hpp"
+
+namespace dml {
+
+/// The images of a run.
+struct RunData {
+  std::vector<Item> train;
+  std::vector<Item> evaluation;  ///< what epochs are measured on: test or validation classes
+  std::vector<Item> test;
+  Split evaluation_split = Split::test;
+  std::int64_t classes = 0;  ///< of `train`; their labels are 0 .. classes - 1
+  std::string fingerprint;
+  std::string place;       ///< the folder and how it was understood, in words
+  bool synthetic = false;  ///< labels of the published sizes without images (dry runs only)
+};
+
+/// How a session is made.
+struct SessionOptions {
+  std::function<void(const Event&)> notice;  ///< is told what takes long or should be known
+  bool allow_synthetic = false;       ///< where the data are missing, labels of their sizes will do
+  std::optional<Metadata> resumed{};  ///< of the checkpoint that the run goes on from
+};
+
+/// Everything that a training works with, made from its configuration. Making it reads the list of
+/// images, but no image.
+class Session {
+ public:
+  /// @throws UsageError when the batches cannot serve the loss, DataError for missing data.
+  Session(const Config& config, Device device, SessionOptions options);
+
+  /// What runs, in a few lines.
+  std::vector<std::string> plan() const;
+  /// What every checkpoint says of itself.
+  Metadata metadata() const;
+  /// One forward and backward pass of random images through everything. @return the loss.
+  double try_step();
+
+  /// The parts that a trainer works with. `evaluate` measures data().evaluation.
+  TrainerParts parts(Events& events, const std::function<bool()>& keep_going);
+  TrainerOptions trainer_options() const;
+  /// The figures of a set of images with the weights as they are.
+  Measurement measure(const std::vector<Item>& items, const std::function<bool()>& keep_going);
+
+  const Config& config() const { return config_; }
+  const RunData& data() const { return data_; }
+  ParameterStore& store() { return store_; }
+  Device& device() { return device_; }
+  /// Where the weights began: "random" or "sha256 ..." of a file.
+  const std::string& source() const { return source_; }
+
+ private:
+  void read_data();
+  void build();
+  void load_weights_file();
+  void take_over(const Metadata& metadata);
+  Embedder embedder();
+  Loader make_loader(std::vector<Item> items, const Pipeline& pipeline) const;
+  std::int64_t epochs_hint() const;
+
+  Config config_;
+  Device device_;
+  SessionOptions options_;
+  RunData data_;
+  ParameterStore store_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Loss> loss_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<Augment> augment_;
+  std::unique_ptr<Loader> train_loader_;
+  Preprocessing preprocessing_;
+  std::string source_ = "random";
+};
+
+/// $DML_DATA_DIR or ./data where the configuration names no folder.
+std::filesystem::path data_folder(const std::string& configured);
+
+/// The dataset of that name below a folder, with a way to a first try in the error when it is not
+/// there.
+Manifest read_dataset(const std::string& name, const Settings& settings,
+                      const std::filesystem::path& root,
+                      const std::function<void(const std::string&)>& notice);
+
+}  // namespace dml
