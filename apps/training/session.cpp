@@ -275,9 +275,7 @@ Measurement Session::measure(const std::vector<Item>& items,
   const WeightHold hold = model_->net().hold_weights();
   const Tensor embeddings =
       embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
-  MeasureOptions options;
-  options.metrics = config_.text("metrics");
-  return dml::measure(device_, embeddings, labels_of(loader), query_gallery(items), options);
+  return dml::measure(device_, retrieval_set(embeddings, items), config_.text("metrics"), {});
 }
 
 TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
