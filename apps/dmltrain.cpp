@@ -228,6 +228,8 @@ class Training {
     if (!preset_.note.empty()) lines.push_back(preset_.note);
     events.emit(dml::RunStarted{lines, trainer.total_epochs(), trainer.total_steps(),
                                 trainer.state().epoch, trainer.state().step});
+    if (config.flag("eval_before") && trainer.state().step == 0)
+      dml::measure_before(session, run, events, keep_going);
     if (!trainer.run(stop)) {
       terminal_.note(fmt::format("interrupted; the run goes on with --resume --output {}",
                                  run.path().string()));

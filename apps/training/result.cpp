@@ -39,7 +39,20 @@ Figures figures_from(const std::string& text) {
   return figures;
 }
 
+std::filesystem::path before_file(const RunFolder& run) { return run.evaluation() / "before.json"; }
+
 }  // namespace
+
+void measure_before(Session& session, const RunFolder& run, Events& events,
+                    const std::function<bool()>& keep_going) {
+  if (session.data().evaluation.empty()) return;
+  const Measurement before = session.measure(session.data().evaluation, keep_going);
+  std::filesystem::create_directories(run.evaluation());
+  write_file_atomically(before_file(run), object(before.figures).dump(2) + "\n");
+  events.emit(EvalDone{
+      0, 0, "before training:", static_cast<std::int64_t>(session.data().evaluation.size()),
+      before.figures});
+}
 
 std::string figures_table(const std::vector<std::pair<std::string, Figures>>& rows) {
   std::vector<std::string> names;
@@ -73,6 +86,11 @@ RunResult finish_run(Session& session, const RunFolder& run, const Preset& prese
     rows.emplace_back("published", preset.expected);
     json["published"] = object(preset.expected);
     json["published"]["source"] = preset.source;
+  }
+  if (std::filesystem::exists(before_file(run))) {
+    const Figures before = figures_from(read_file(before_file(run)));
+    rows.emplace_back("before training", before);
+    json["before"] = {{"metrics", object(before)}};
   }
   if (best.exists()) {
     const SafeTensors file = read_safetensors(best.weights());

@@ -13,6 +13,10 @@ struct RunResult {
   std::string json;   ///< the same as one object
 };
 
+/// Measures the net as it is before the first step, for the record: eval/before.json.
+void measure_before(Session& session, const RunFolder& run, Events& events,
+                    const std::function<bool()>& keep_going);
+
 /// Reads the best epoch's figures; where the epoch was chosen on validation classes, measures its
 /// weights on the test classes, once. Writes eval/test.json.
 RunResult finish_run(Session& session, const RunFolder& run, const Preset& preset,

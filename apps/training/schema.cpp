@@ -31,6 +31,7 @@ struct RunOptions {
   double clip_grad_norm = 0;
   std::int64_t workers = 2;
   std::int64_t eval_every = 1;
+  bool eval_before = false;
   std::int64_t eval_batch_size = 64;
   std::string metrics = "recall@1,recall@2,recall@4,recall@8,nmi";
   std::string select_by = "recall@1";
@@ -66,6 +67,7 @@ struct RunOptions {
       field("workers", &RunOptions::workers,
             "threads that read images; the results do not depend on it", {0, 256}),
       field("eval_every", &RunOptions::eval_every, "epochs between evaluations; 0: none", {0, 1e6}),
+      field("eval_before", &RunOptions::eval_before, "also measure before the first step"),
       field("eval_batch_size", &RunOptions::eval_batch_size, "images at once in evaluations",
             {1, 65536}),
       field("metrics", &RunOptions::metrics, "what evaluations measure (--list metrics)"),

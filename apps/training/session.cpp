@@ -6,6 +6,7 @@
 
 #include "apps/app.hpp"
 #include "apps/training/model_file.hpp"
+#include "apps/training/presets.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
 
@@ -75,14 +76,8 @@ void Session::read_data() {
   try {
     manifest = read_dataset(name, settings, root, tell);
   } catch (const DataError&) {
-    const auto expected =
-        Registry<Dataset>::make(name, settings, {.root = root, .notice = {}})->expected();
-    if (!options_.allow_synthetic || !expected) throw;
-    data_.train = items_of(expected->train_images, expected->train_classes, 0, Split::train);
-    data_.test = items_of(expected->test_images, expected->test_classes, expected->train_classes,
-                          Split::test);
-    data_.synthetic = true;
-    data_.place = "not there; labels of the published sizes stand for it";
+    if (!options_.allow_synthetic) throw;
+    make_up_labels();
   }
   const bool honest = config_.text("protocol") == "honest";
   if (!data_.synthetic) {
@@ -97,6 +92,23 @@ void Session::read_data() {
   data_.classes = classes_of(data_.train);
   if (data_.train.empty())
     throw DataError(name + ": no training images in " + manifest.root.string());
+}
+
+/// For a dry run without data: labels of the published sizes, or of the classes that are
+/// configured.
+void Session::make_up_labels() {
+  const std::string& name = config_.name("dataset");
+  const auto known =
+      Registry<Dataset>::make(name, config_.settings("dataset"), {.root = "."})->expected();
+  const Settings settings = config_.all_settings("dataset");
+  const auto configured = settings.find("train_classes");
+  const std::int64_t classes = configured == settings.end() ? 0 : std::stoll(configured->second);
+  const std::int64_t several = std::max<std::int64_t>(classes, 10);
+  const Expected sizes = known ? *known : Expected{several * 30, several, several * 30, several};
+  data_.train = items_of(sizes.train_images, sizes.train_classes, 0, Split::train);
+  data_.test = items_of(sizes.test_images, sizes.test_classes, sizes.train_classes, Split::test);
+  data_.synthetic = true;
+  data_.place = "not there; made-up labels stand for it";
 }
 
 std::int64_t Session::epochs_hint() const {
@@ -131,8 +143,7 @@ void Session::build() {
   sampler_ = Registry<Sampler>::make(
       config_.name("sampler"), config_.settings("sampler"),
       {.labels = labels, .batch_size = own_size ? 0 : config_.integer("batch_size"), .seed = seed});
-  require(loss_->requirements(), config_.name("loss"), sampler_->guarantee(),
-          config_.name("sampler"));
+  require_batches();
   load_weights_file();
   optimizer_ =
       Registry<Optimizer>::make(config_.name("optimizer"), config_.settings("optimizer"), {store_});
@@ -140,6 +151,25 @@ void Session::build() {
                                        {.epochs = epochs_hint()});
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
+}
+
+/// Whether the batches can serve the loss, in the words of the flags.
+void Session::require_batches() const {
+  const std::string& loss = config_.name("loss");
+  const std::int64_t needed = loss_->requirements().images_per_class;
+  const std::int64_t promised = sampler_->guarantee().images_per_class;
+  const bool by_classes = config_.all_settings("sampler").count("images") > 0;
+  if (promised < needed && by_classes) {
+    std::string hint;
+    const Preset preset = default_preset(loss, "cub200");
+    for (const Given& one : preset.values)
+      if (one.key == "sampler.images")
+        hint = fmt::format("\n  --preset {} takes {}", preset.name, one.text);
+    throw UsageError(fmt::format(
+        "loss '{}' needs at least {} images per class in a batch; --images-per-class is {}{}", loss,
+        needed, promised, hint));
+  }
+  require(loss_->requirements(), loss, sampler_->guarantee(), config_.name("sampler"));
 }
 
 void Session::load_weights_file() {

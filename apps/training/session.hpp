@@ -61,7 +61,9 @@ class Session {
 
  private:
   void read_data();
+  void make_up_labels();
   void build();
+  void require_batches() const;
   void load_weights_file();
   void take_over(const Metadata& metadata);
   Embedder embedder();

@@ -1,0 +1,66 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/file.hpp"
+#include "engine/npy.hpp"
+#include "tests/apps/process.hpp"
+
+using namespace dml::test;
+namespace fs = std::filesystem;
+
+TEST_CASE("dmleval: a run is measured as it was at its best epoch, and by name of the protocol") {
+  const TempFolder folder;
+  const fs::path out = folder / "run";
+  const Outcome training = run("dmltrain", tiny_training(out, {"--json"}));
+  REQUIRE_MESSAGE(training.status == 0, training.err);
+  const auto trained = nlohmann::json::parse(training.out);
+  const Outcome outcome = run("dmleval", {out.string(), "--metrics", "recall@1,recall@2,nmi",
+                                          "--json", "--threads", "1", "--device", "cpu"});
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+  const auto result = nlohmann::json::parse(outcome.out);
+  CHECK(result["metrics"]["recall@1"] == trained["best"]["metrics"]["recall@1"]);
+  CHECK(result["metrics"]["recall@2"] == trained["best"]["metrics"]["recall@2"]);
+  CHECK(result["protocol"]["distance"].get<std::string>().find("cosine") != std::string::npos);
+  CHECK(result["images"] == 32);
+  CHECK(result["split"] == "test");
+
+  const std::string checkpoint = (out / "checkpoints/last.safetensors").string();
+  const Outcome stage =
+      run("dmleval", {checkpoint, "--dataset", "shapes", "--set", "dataset.classes=8", "--set",
+                      "dataset.images=8", "--data-dir", picture_folder().string(), "--features",
+                      "layer1", "--json", "--split", "train"});
+  REQUIRE_MESSAGE(stage.status == 0, stage.err);
+  CHECK(nlohmann::json::parse(stage.out)["size"] == 64);
+
+  const Outcome required = run("dmleval", {out.string(), "--require", "recall@1=1"});
+  CHECK(required.status == (result["metrics"]["recall@1"] == 1.0 ? 0 : 5));
+  CHECK(run("dmleval", {out.string(), "--require", "recall@1=0.01"}).status == 0);
+  CHECK(run("dmleval", {out.string(), "--features", "layer9"}).status == 2);
+}
+
+TEST_CASE("dmleval: embeddings from a file need no net") {
+  const TempFolder folder;
+  dml::write_npy(folder / "x.npy",
+                 dml::Tensor::of<float>({4, 2}, {1.F, 0.F, 1.F, 0.1F, 0.F, 1.F, 0.1F, 1.F}));
+  dml::write_npy(folder / "y.npy", dml::Tensor::of<std::int64_t>({4}, {0, 0, 1, 0}));
+  const std::string x = (folder / "x.npy").string(), y = (folder / "y.npy").string();
+  const Outcome outcome =
+      run("dmleval", {"--embeddings", x, "--labels", y, "--metrics", "recall@1,recall@2", "--json",
+                      "--distance", "euclidean"});
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+  const auto result = nlohmann::json::parse(outcome.out);
+  CHECK(result["metrics"]["recall@1"] == 0.5);
+  CHECK(result["metrics"]["recall@2"] == 0.75);
+
+  CHECK(run("dmleval", {"--embeddings", x, "--labels", y, "--require", "recall@1=0.6"}).status ==
+        5);
+  CHECK(run("dmleval", {"--embeddings", x}).status == 2);
+  CHECK(run("dmleval", {}).status == 2);
+  CHECK(run("dmleval", {"--embeddings", "none.npy", "--labels", y}).status == 3);
+  dml::write_file_atomically(folder / "z.txt", "0\n0\nbird\n1\n");
+  const Outcome labels =
+      run("dmleval", {"--embeddings", x, "--labels", (folder / "z.txt").string()});
+  CHECK(labels.status == 3);
+  CHECK(labels.err.find("z.txt:3: 'bird' is not a whole number") != std::string::npos);
+}

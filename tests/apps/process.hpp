@@ -1,0 +1,56 @@
+#pragma once
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/temporary_folder.hpp"
+
+namespace dml::test {
+
+/// What a tool left behind.
+struct Outcome {
+  int status = -1;  ///< exit status; 128 + signal when one ended it
+  std::string out, err;
+};
+
+/// A built tool that is running, its output in files.
+class Process {
+ public:
+  /// @param tool  "dmltrain"
+  Process(const std::string& tool, const std::vector<std::string>& arguments);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  /// Sends a signal to this process alone.
+  void signal(int number) const;
+  /// Whether it has ended.
+  bool ended();
+  /// Waits for its end, at most two minutes.
+  Outcome wait();
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = -1;
+  bool ended_ = false;
+  std::filesystem::path out_, err_;
+};
+
+/// Runs a tool to its end.
+Outcome run(const std::string& tool, const std::vector<std::string>& arguments);
+
+using TempFolder = dml::testing::TemporaryFolder;
+
+/// Whether a text holds control characters other than line feeds.
+bool has_control_characters(const std::string& text);
+
+/// A folder with 64 rendered pictures of 8 classes, made once for all tests of this program.
+const std::filesystem::path& picture_folder();
+
+/// Arguments of a training that takes about a second: a small ResNet on the pictures.
+std::vector<std::string> tiny_training(const std::filesystem::path& run,
+                                       const std::vector<std::string>& more = {});
+
+}  // namespace dml::test

@@ -1,0 +1,156 @@
+#include "tests/apps/process.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include "engine/file.hpp"
+
+extern char** environ;
+
+namespace dml::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+int unique_number() {
+  static std::atomic<int> next{0};
+  return next++;
+}
+
+fs::path unique_path(const std::string& kind) {
+  return fs::temp_directory_path() /
+         ("dml-" + kind + "-" + std::to_string(::getpid()) + "-" + std::to_string(unique_number()));
+}
+
+}  // namespace
+
+Process::Process(const std::string& tool, const std::vector<std::string>& arguments)
+    : out_(unique_path("out")), err_(unique_path("err")) {
+  const std::string program = std::string(DML_BINARY_DIR) + "/" + tool;
+  std::vector<std::string> words{program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_.c_str(), flags, 0600);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_.c_str(), flags, 0600);
+  const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) throw std::runtime_error(program + " cannot be started");
+}
+
+Process::~Process() {
+  if (!ended()) {
+    signal(SIGKILL);
+    wait();
+  }
+  fs::remove(out_);
+  fs::remove(err_);
+}
+
+void Process::signal(int number) const { ::kill(pid_, number); }
+
+bool Process::ended() {
+  int status = 0;
+  if (!ended_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+    ended_ = true;
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  return ended_;
+}
+
+Outcome Process::wait() {
+  using namespace std::chrono_literals;
+  for (int i = 0; i < 12000 && !ended(); ++i) std::this_thread::sleep_for(10ms);
+  if (!ended()) signal(SIGKILL);
+  while (!ended()) std::this_thread::sleep_for(10ms);
+  return {status_, read_file(out_), read_file(err_)};
+}
+
+Outcome run(const std::string& tool, const std::vector<std::string>& arguments) {
+  return Process(tool, arguments).wait();
+}
+
+bool has_control_characters(const std::string& text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n') || byte == 0x7F) return true;
+  }
+  return false;
+}
+
+const fs::path& picture_folder() {
+  static const TempFolder folder;
+  return folder.path();
+}
+
+std::vector<std::string> tiny_training(const fs::path& run_folder,
+                                       const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"--net",
+                                        "resnet18",
+                                        "--set",
+                                        "net.last_layer=layer2",
+                                        "--loss",
+                                        "group",
+                                        "--set",
+                                        "loss.anchors=1",
+                                        "--dataset",
+                                        "shapes",
+                                        "--set",
+                                        "dataset.classes=8",
+                                        "--set",
+                                        "dataset.images=8",
+                                        "--data-dir",
+                                        picture_folder().string(),
+                                        "--image-size",
+                                        "32",
+                                        "--sampler",
+                                        "classes_times_images",
+                                        "--images-per-class",
+                                        "4",
+                                        "--batch-size",
+                                        "8",
+                                        "--lr",
+                                        "1e-3",
+                                        "--epochs",
+                                        "2",
+                                        "--metrics",
+                                        "recall@1,recall@2",
+                                        "--log-every",
+                                        "1",
+                                        "--threads",
+                                        "1",
+                                        "--device",
+                                        "cpu",
+                                        "-o",
+                                        run_folder.string()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+}  // namespace dml::test
+
+TEST_CASE("tools: each tells its name, its help, and has no control characters in it") {
+  for (const std::string tool : {"dmltrain", "dmleval", "dmlinfo", "convert_weights"}) {
+    const auto help = dml::test::run(tool, {"--help"});
+    CHECK(help.status == 0);
+    CHECK(help.out.find("--help") != std::string::npos);
+    CHECK_FALSE(dml::test::has_control_characters(help.out));
+    const auto version = dml::test::run(tool, {"--version"});
+    CHECK(version.status == 0);
+    CHECK(version.out.rfind(tool + " ", 0) == 0);
+  }
+}
