@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -130,6 +131,13 @@ std::vector<std::int64_t> read_labels(const fs::path& file) {
   return labels;
 }
 
+/// "BGR input, 0..255, mean 104,117,128, deviation 1,1,1"
+std::string input_text(const dml::Preprocessing& p) {
+  return fmt::format("{} input, 0..{}, mean {}, deviation {}",
+                     p.order == dml::Channels::bgr ? "BGR" : "RGB", 255 * p.scale,
+                     fmt::join(p.mean, ","), fmt::join(p.std, ","));
+}
+
 /// What is evaluated, and how it came about, for the record.
 struct Source {
   dml::RetrievalSet set;
@@ -168,8 +176,7 @@ class ImageEvaluation {
     const std::vector<dml::Item> items = images(loaded.metadata);
     const dml::Pipeline pipeline = transform(loaded.metadata);
     dml::Loader loader(items, pipeline, loaded.preprocessing, {.workers = options_.workers});
-    terminal_.note(fmt::format("{} images of split {}; input {}", items.size(), options_.split,
-                               dml::describe(loaded.preprocessing)));
+    terminal_.note(fmt::format("weights want {}; using that", input_text(loaded.preprocessing)));
     const dml::WeightHold hold = loaded.model->net().hold_weights();
     const auto embedder = [&](const dml::Var& batch) {
       return options_.features.empty() ? (*loaded.model)(batch).embedding
@@ -184,7 +191,7 @@ class ImageEvaluation {
                      {"dataset", dataset_},
                      {"fingerprint", fingerprint_},
                      {"split", options_.split},
-                     {"preprocessing", dml::describe(loaded.preprocessing)},
+                     {"preprocessing", Json::parse(dml::to_json(loaded.preprocessing))},
                      {"resize", resize_},
                      {"image_size", size_}};
     return source;
