@@ -23,9 +23,8 @@ struct RAdamOptions {
   };
 };
 
-/// What both forms share. N is the length of the simple moving average that the exponential one
-/// stands for; while the variance of the adaptive rate cannot be bounded, the step is one of plain
-/// momentum.
+/// What both forms share. While the variance of the adaptive rate cannot be bounded, the step is
+/// one of plain momentum.
 template <class Self> class RAdamBase : public RuleOptimizer<Self, RAdamRule, RAdamOptions> {
  public:
   using Options = RAdamOptions;
@@ -35,23 +34,15 @@ template <class Self> class RAdamBase : public RuleOptimizer<Self, RAdamRule, RA
   RAdamRule rule(const Options&) const { return {.l2 = Self::l2}; }
 
   void scalars(const Options& o, double lr, double decay, std::int64_t step, double* out) const {
-    const double t = static_cast<double>(step);
-    const double power = std::pow(o.beta2, t);
-    const double longest = 2 / (1 - o.beta2) - 1;
-    const double length = longest - 2 * t * power / (1 - power);
-    const bool rectified = Self::l2 ? length > 5 : length >= 5;
-    double size = lr / (1 - std::pow(o.beta1, t));
-    if (rectified)
-      size *= std::sqrt((1 - power) * (length - 4) / (longest - 4) * (length - 2) / length *
-                        longest / (longest - 2));
+    const RAdamSize size = radam_size(o.beta1, o.beta2, step, Self::l2);
     out[RAdamRule::decay] = Self::l2 ? decay : decay * lr;
     out[RAdamRule::beta1] = o.beta1;
     out[RAdamRule::rest1] = 1 - o.beta1;
     out[RAdamRule::beta2] = o.beta2;
     out[RAdamRule::rest2] = 1 - o.beta2;
-    out[RAdamRule::size] = size;
+    out[RAdamRule::size] = lr * size.factor;
     out[RAdamRule::eps] = o.eps;
-    out[RAdamRule::rectified] = rectified ? 1 : 0;
+    out[RAdamRule::rectified] = size.rectified ? 1 : 0;
   }
 };
 

@@ -1,0 +1,41 @@
+#include "dml/classifier.hpp"
+#include "dml/loss.hpp"
+#include "ops/cross_entropy.hpp"
+
+namespace dml {
+namespace {
+
+/// Plain classification: cross-entropy of a linear classifier on the embedding.
+class SoftmaxLoss final : public Loss {
+ public:
+  struct Options {
+    double temperature = 1;
+    double label_smoothing = 0;
+    static constexpr std::tuple fields{
+        field("temperature", &Options::temperature, "divides the logits", {1e-6, 1e9}),
+        field("label_smoothing", &Options::label_smoothing,
+              "share of the target that is spread over all classes", {0, 1}),
+    };
+  };
+
+  SoftmaxLoss(Options options, const Setup& setup) : options_(options), classifier_(setup) {}
+
+  Var operator()(const Batch& batch) override {
+    return cross_entropy(
+        classifier_(batch), batch.labels.tensor(),
+        {.label_smoothing = options_.label_smoothing, .temperature = options_.temperature});
+  }
+
+ private:
+  Options options_;
+  Classifier classifier_;
+};
+
+const Register<Loss, SoftmaxLoss> registered{{
+    .name = "softmax",
+    .summary = "cross-entropy of a linear classifier; the first stage of several methods",
+    .aliases = {"cross_entropy", "classification"},
+}};
+
+}  // namespace
+}  // namespace dml
