@@ -78,7 +78,10 @@ const AddGolden sampler{
       for (const auto& batch : join_chunks(chunks, run.given().integer("classes_per_batch")))
         joined.insert(joined.end(), batch.begin(), batch.end());
       run.give("out.flat", as_tensor(flat));
-      run.give("out.batches", as_tensor(joined));
+      const std::int64_t width =
+          run.given().integer("classes_per_batch") * run.given().integer("samples_per_class");
+      run.give("out.batches", as_tensor(joined).reshape(
+                                  {static_cast<std::int64_t>(joined.size()) / width, width}));
     }};
 
 }  // namespace

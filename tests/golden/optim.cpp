@@ -73,8 +73,9 @@ class Steps {
         trajectory[i].insert(trajectory[i].end(), value.begin(), value.end());
       }
     }
-    for (std::size_t i = 0; i < count_; ++i) run_.give("out.p" + std::to_string(i), trajectory[i]);
-    run_.give("out.lr", used);
+    for (std::size_t i = 0; i < count_; ++i)
+      run_.give("out.p" + std::to_string(i), matrix(trajectory[i], centre_[i].size()));
+    run_.give("out.lr", matrix(used, group_lr_.size()));
     if (run_.given().has("out.total_norm")) run_.give("out.total_norm", norms);
     give_state();
   }

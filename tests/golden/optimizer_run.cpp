@@ -34,6 +34,12 @@ Tensor from_doubles(const Run& run, const std::vector<double>& values) {
   return run.device().upload(Tensor::of<double>({size}, values).to(run.type()));
 }
 
+Tensor matrix(const std::vector<double>& values, std::size_t columns) {
+  return Tensor::of<double>(
+      {static_cast<std::int64_t>(values.size() / columns), static_cast<std::int64_t>(columns)},
+      values);
+}
+
 std::vector<double> quadratic_gradient(const std::vector<double>& matrix,
                                        const std::vector<double>& centre,
                                        const std::vector<double>& p) {

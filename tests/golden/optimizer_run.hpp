@@ -17,6 +17,9 @@ std::string exact(double value);
 std::vector<double> doubles(const Tensor& tensor);
 Tensor from_doubles(const Run& run, const std::vector<double>& values);
 
+/// The numbers as a matrix of that many columns.
+Tensor matrix(const std::vector<double>& values, std::size_t columns);
+
 /// A (p - c) of a dense matrix [n, n].
 std::vector<double> quadratic_gradient(const std::vector<double>& matrix,
                                        const std::vector<double>& centre,

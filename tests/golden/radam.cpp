@@ -97,8 +97,8 @@ class Trajectory {
       append(mean, doubles(state.at(p.name + ".exp_avg")));
       append(square, doubles(state.at(p.name + ".exp_avg_sq")));
     }
-    run_.give("out.trajectory", trajectory_);
-    run_.give("out.gradients", gradients_);
+    run_.give("out.trajectory", matrix(trajectory_, target_.size()));
+    run_.give("out.gradients", matrix(gradients_, target_.size()));
     run_.give("out.exp_avg", mean);
     run_.give("out.exp_avg_sq", square);
     run_.give("out.n_sma", length);
