@@ -3,6 +3,7 @@
 
 #include "engine/kernel.hpp"
 #include "engine/tape.hpp"
+#include "ops/softmax.hpp"
 
 namespace dml {
 
@@ -53,9 +54,10 @@ struct CrossEntropyRow {
   }
   /// dx for the upstream gradient `up` of the row's value.
   template <class T>
-  DML_HOST_DEVICE void gradient(const T* x, const T* w, std::int64_t label, T log_sum, T up,
+  DML_HOST_DEVICE void gradient(const T* x, const T* w, std::int64_t label, T /*log_sum*/, T up,
                                 T* dx) const {
-    using std::exp;
+    // Not exp(x - log_sum): of logits in the thousands, log_sum has lost the digits that count.
+    SoftmaxLine{classes, 1}.softmax(x, T(scale), dx);
     const T share = T(label_smoothing / static_cast<double>(classes));
     const T own = T(1 - label_smoothing) * (w == nullptr ? T(1) : w[label]);
     T total = own;
@@ -64,7 +66,7 @@ struct CrossEntropyRow {
     for (std::int64_t k = 0; k < classes; ++k) {
       T target = label_smoothing > 0 ? share * (w == nullptr ? T(1) : w[k]) : T(0);
       if (k == label) target += own;
-      dx[k] = up * T(scale) * (total * exp(x[k] * T(scale) - log_sum) - target);
+      dx[k] = up * T(scale) * (total * dx[k] - target);
     }
   }
 };
