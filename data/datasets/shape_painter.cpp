@@ -183,7 +183,7 @@ Image paint(const Figure& figure, Random random) {
   const Random noise = random.split(1);
   const auto side = static_cast<std::int64_t>(96 + 8 * draw.below(5));
   const Scene scene = compose(figure, draw);
-  constexpr int grid = 3;  // samples per pixel and axis
+  constexpr int grid = 2;  // samples per pixel and axis
   Image image(side, side);
   for (std::int64_t y = 0; y < side; ++y) {
     for (std::int64_t x = 0; x < side; ++x) {

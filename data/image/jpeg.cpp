@@ -164,9 +164,12 @@ class JpegDecoder final : public PictureDecoder {
   /// Skipped rows still cost entropy decoding, rows below the region nothing.
   void read_region(const Box& region, Image& out) {
     const std::int64_t width = info_.image_width;
-    // Chroma upsampling looks one column to each side; libjpeg widens to a block on the left.
-    const std::int64_t left = std::max<std::int64_t>(0, region.left - 1);
-    const std::int64_t right = std::min(width, region.left + region.width + 1);
+    // Chroma upsampling looks one column to each side, and libjpeg takes another way for strips of
+    // four columns or less. On the left it widens to a whole block by itself.
+    constexpr std::int64_t least = 16;
+    const std::int64_t right =
+        std::min(width, std::max(region.left + region.width + 1, region.left - 1 + least));
+    const std::int64_t left = std::max<std::int64_t>(0, std::min(region.left - 1, right - least));
     JDIMENSION start = static_cast<JDIMENSION>(left);
     JDIMENSION columns = static_cast<JDIMENSION>(right - left);
     const bool began = jpeg::guarded(errors_, [&] {

@@ -1,5 +1,9 @@
 #include "data/image/resample.hpp"
 
+#ifdef __SSSE3__
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -54,80 +58,120 @@ Coefficients coefficients(std::int64_t in, std::int64_t out, std::int64_t begin,
   return c;
 }
 
-template <class T, int n> struct Lanes {
-  typedef T type __attribute__((vector_size(sizeof(T) * n)));
+constexpr std::int32_t half = 1 << (precision_bits - 1);
+
+/// A weighted sum as 8 bits. Weights are never negative and add up to 1 within rounding, so nothing
+/// leaves 0..255.
+std::uint8_t rounded(std::int32_t sum) { return static_cast<std::uint8_t>(sum >> precision_bits); }
+
+/// Rows are read by this many bytes beyond their last pixel.
+constexpr std::size_t slack = 8;
+
+#ifdef __SSSE3__
+/// The horizontal weights for multiplications of 16 bits: w = 2^11 high + low, two taps in a word.
+/// A sum of products splits in the same way, without rounding.
+struct PairedWeights {
+  explicit PairedWeights(const Coefficients& c) : most((c.most + 1) / 2) {
+    for (std::size_t x = 0; x < c.first.size(); ++x) {
+      const std::int32_t* w = c.of(static_cast<std::int64_t>(x));
+      for (std::int64_t k = 0; k < 2 * most; k += 2) {
+        const std::int32_t a = w[k], b = k + 1 < c.most ? w[k + 1] : 0;
+        high.push_back((a >> 11) | ((b >> 11) << 16));
+        low.push_back((a & 2047) | ((b & 2047) << 16));
+      }
+    }
+  }
+  std::int64_t most;
+  std::vector<std::int32_t> high, low;
 };
-template <int n> using Ints = typename Lanes<std::int32_t, n>::type;
-template <int n> using Bytes = typename Lanes<std::uint8_t, n>::type;
 
-template <int n> Ints<n> load(const std::uint8_t* from) {
-  Bytes<n> bytes;
-  std::memcpy(&bytes, from, n);
-  return __builtin_convertvector(bytes, Ints<n>);
-}
-
-/// Weights are never negative and add up to 1 within rounding, so nothing leaves 0..255.
-template <int n> void store(const Ints<n>& sum, std::uint8_t* to) {
-  const Bytes<n> bytes = __builtin_convertvector(sum >> precision_bits, Bytes<n>);
-  std::memcpy(to, &bytes, n);
-}
-
-/// One row. Reads and writes whole groups of four bytes, of which three are the pixel: `in` and
-/// `out` need one byte more than their pixels.
-void horizontal_row(const std::uint8_t* in, const Coefficients& c, std::uint8_t* out) {
-  const std::size_t length = c.first.size();
-  const std::int32_t* weight = c.weight.data();
-  for (std::size_t x = 0; x < length; ++x, weight += c.most) {
+void horizontal_row(const std::uint8_t* in, const Coefficients& c, const PairedWeights& weights,
+                    std::uint8_t* out) {
+  // Bytes r0 g0 b0 r1 g1 b1 as 16-bit pairs (r0, r1), (g0, g1), (b0, b1).
+  const __m128i pairs = _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+  const __m128i bytes = _mm_setr_epi8(0, 4, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  const std::int32_t* high = weights.high.data();
+  const std::int32_t* low = weights.low.data();
+  for (std::size_t x = 0; x < c.first.size(); ++x, high += weights.most, low += weights.most) {
     const std::uint8_t* pixel = in + 3 * c.first[x];
-    Ints<4> sum = Ints<4>{} + (1 << (precision_bits - 1));
-    for (std::int32_t k = 0; k < c.count[x]; ++k) sum += load<4>(pixel + 3 * k) * weight[k];
-    store<4>(sum, out + 3 * x);
+    __m128i upper = _mm_setzero_si128(), lower = _mm_set1_epi32(half);
+    for (std::int32_t k = 0; 2 * k < c.count[x]; ++k) {
+      const __m128i eight = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(pixel + 6 * k));
+      const __m128i two = _mm_shuffle_epi8(eight, pairs);
+      upper = _mm_add_epi32(upper, _mm_madd_epi16(two, _mm_set1_epi32(high[k])));
+      lower = _mm_add_epi32(lower, _mm_madd_epi16(two, _mm_set1_epi32(low[k])));
+    }
+    const __m128i sum = _mm_add_epi32(_mm_slli_epi32(upper, 11), lower);
+    const __m128i three = _mm_shuffle_epi8(_mm_srli_epi32(sum, precision_bits), bytes);
+    const std::int32_t packed = _mm_cvtsi128_si32(three);
+    std::memcpy(out + 3 * x, &packed, 4);  // the fourth byte belongs to the next pixel
   }
 }
+#else
+struct PairedWeights {
+  explicit PairedWeights(const Coefficients&) {}
+};
+
+void horizontal_row(const std::uint8_t* in, const Coefficients& c, const PairedWeights&,
+                    std::uint8_t* out) {
+  const std::int32_t* weight = c.weight.data();
+  for (std::size_t x = 0; x < c.first.size(); ++x, weight += c.most) {
+    const std::uint8_t* pixel = in + 3 * c.first[x];
+    for (int channel = 0; channel < 3; ++channel) {
+      std::int32_t sum = half;
+      for (std::int32_t k = 0; k < c.count[x]; ++k) sum += pixel[3 * k + channel] * weight[k];
+      out[3 * x + static_cast<std::size_t>(channel)] = rounded(sum);
+    }
+  }
+}
+#endif
 
 /// Rows [first, last) of the image, to the width of the coefficients.
 Image horizontal(const Image& image, const Coefficients& c, std::int64_t first, std::int64_t last) {
   Image out;
   out.reshape(last - first, static_cast<std::int64_t>(c.first.size()));
-  out.pixels.push_back(0);  // the byte that the last group writes beyond
+  out.pixels.push_back(0);  // for the byte that is written beyond the last pixel
+  const PairedWeights weights(c);
   std::vector<std::uint8_t> padded;
   for (std::int64_t y = first; y < last; ++y) {
     const std::uint8_t* row = image.row(y);
-    if (y + 1 == image.height) {  // nothing may be read behind the picture
+    const auto behind = static_cast<std::size_t>((image.height - y - 1) * image.row_bytes());
+    if (behind < slack) {  // nothing may be read beyond the picture
       padded.assign(row, row + image.row_bytes());
-      padded.push_back(0);
+      padded.resize(padded.size() + slack);
       row = padded.data();
     }
-    horizontal_row(row, c, out.row(y - first));
+    horizontal_row(row, c, weights, out.row(y - first));
   }
   out.pixels.pop_back();
   return out;
 }
 
-template <int n>
-std::int64_t vertical_lanes(const std::uint8_t* in, std::int64_t pitch, const std::int32_t* weight,
-                            std::int32_t count, std::int64_t from, std::int64_t width,
-                            std::uint8_t* out) {
-  std::int64_t x = from;
-  for (; x + n <= width; x += n) {
-    Ints<n> sum = Ints<n>{} + (1 << (precision_bits - 1));
-    for (std::int32_t k = 0; k < count; ++k) sum += load<n>(in + k * pitch + x) * weight[k];
-    store<n>(sum, out + x);
+/// `width` bytes of one row: the weighted sum of `count` rows that lie `pitch` bytes apart.
+void vertical_row(const std::uint8_t* in, std::int64_t pitch, const std::int32_t* weight,
+                  std::int32_t count, std::int64_t width, std::uint8_t* out) {
+  constexpr std::int64_t block = 128;
+  std::int32_t sum[block];
+  for (std::int64_t x = 0; x < width; x += block) {
+    const std::int64_t n = std::min(block, width - x);
+    std::fill_n(sum, n, half);
+    for (std::int32_t k = 0; k < count; ++k) {
+      const std::uint8_t* row = in + k * pitch + x;
+      const std::int32_t w = weight[k];
+      for (std::int64_t i = 0; i < n; ++i) sum[i] += row[i] * w;
+    }
+    for (std::int64_t i = 0; i < n; ++i) out[x + i] = rounded(sum[i]);
   }
-  return x;
 }
 
 /// `image` begins at row `top` of the picture that the coefficients speak of.
 Image vertical(const Image& image, const Coefficients& c, std::int64_t top) {
   Image out;
   out.reshape(static_cast<std::int64_t>(c.first.size()), image.width);
-  const std::int64_t bytes = image.row_bytes();
   for (std::int64_t y = 0; y < out.height; ++y) {
     const auto i = static_cast<std::size_t>(y);
-    const std::uint8_t* in = image.row(c.first[i] - top);
-    std::int64_t x = vertical_lanes<64>(in, bytes, c.of(y), c.count[i], 0, bytes, out.row(y));
-    x = vertical_lanes<16>(in, bytes, c.of(y), c.count[i], x, bytes, out.row(y));
-    vertical_lanes<1>(in, bytes, c.of(y), c.count[i], x, bytes, out.row(y));
+    vertical_row(image.row(c.first[i] - top), image.row_bytes(), c.of(y), c.count[i],
+                 image.row_bytes(), out.row(y));
   }
   return out;
 }

@@ -147,27 +147,28 @@ const AddGolden erased{
 
 /// Pixels of the other modes of pictures. What a decoder does for them is libjpeg's or libpng's
 /// affair but for CMYK, which is ours.
-const AddGolden modes{"images", "to_rgb", [](Run& run) {
-                        const Tensor in = run.tensor("in.image");
-                        const std::string mode = run.given().text("mode");
-                        const std::int64_t channels = in.rank() == 3 ? in.dim(2) : 1;
-                        Image out(in.dim(0), in.dim(1));
-                        const auto* from = in.raw<std::uint8_t>();
-                        for (std::int64_t i = 0; i < in.dim(0) * in.dim(1); ++i) {
-                          std::uint8_t* rgb = out.pixels.data() + 3 * i;
-                          const std::uint8_t* pixel = from + channels * i;
-                          if (mode == "CMYK") {
-                            cmyk_to_rgb(pixel, rgb);
-                          } else if (mode == "P") {
-                            std::memcpy(
-                                rgb, run.tensor("in.palette").row<std::uint8_t>(*pixel).data(), 3);
-                          } else {
-                            for (int c = 0; c < 3; ++c)
-                              rgb[c] = channels >= 3 ? pixel[c] : pixel[0];
-                          }
-                        }
-                        run.give("out.image", tensor_of(out));
-                      }};
+const AddGolden modes{
+    "images", "to_rgb", [](Run& run) {
+      const Tensor in = run.tensor("in.image");
+      const std::string mode = run.given().text("mode");
+      const std::int64_t channels = in.rank() == 3 ? in.dim(2) : 1;
+      Image out(in.dim(0), in.dim(1));
+      const int scale = mode == "1" ? 255 : 1;
+      const auto* from = in.raw<std::uint8_t>();
+      for (std::int64_t i = 0; i < in.dim(0) * in.dim(1); ++i) {
+        std::uint8_t* rgb = out.pixels.data() + 3 * i;
+        const std::uint8_t* pixel = from + channels * i;
+        if (mode == "CMYK") {
+          cmyk_to_rgb(pixel, rgb);
+        } else if (mode == "P") {
+          std::memcpy(rgb, run.tensor("in.palette").row<std::uint8_t>(*pixel).data(), 3);
+        } else {
+          for (int c = 0; c < 3; ++c)
+            rgb[c] = static_cast<std::uint8_t>(scale * (channels >= 3 ? pixel[c] : pixel[0]));
+        }
+      }
+      run.give("out.image", tensor_of(out));
+    }};
 
 const AddGolden decoded{
     "images", "decode_jpeg", [](Run& run) {
