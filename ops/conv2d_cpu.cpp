@@ -5,6 +5,7 @@
 #include "engine/cpu/parallel.hpp"
 #include "ops/conv2d.hpp"
 #include "ops/conv2d_columns.hpp"
+#include "ops/conv2d_weight.hpp"
 #include "ops/matmul.hpp"
 
 namespace dml {
@@ -88,6 +89,7 @@ void backward_data(Device& device, const Tensor& dy, const Tensor& weight,
 void backward_weight(Device& device, const Tensor& x, const Tensor& dy,
                      const Conv2dOptions& options, Tensor& dweight, Tensor& dbias) {
   if (dbias.defined()) kernel::sum_rows(device, dy, dbias);
+  if (conv2d_weight_gradient(device, x, dy, options, dweight)) return;
   if (options.groups == 1 &&
       onednn::backward_weight(describe(x.shape(), dweight.shape(), dy.shape(), options),
                               x.raw<float>(), dy.raw<float>(), dweight.raw<float>()))
