@@ -38,9 +38,18 @@ def undocumented(path):
             documented = False
 
 
+def example_differs():
+    """The loss that docs/adding.md shows must be the one that a test compiles."""
+    page = (ROOT / "docs/adding.md").read_text()
+    shown = page.split("```cpp\n", 1)[1].split("```", 1)[0]
+    return not (ROOT / "tests/dml/center_example_test.cpp").read_text().startswith(shown)
+
+
 def main():
     files = [p for f in FOLDERS for p in sorted((ROOT / f).rglob("*.hpp"))]
     found = [problem for path in files for problem in undocumented(path)]
+    if example_differs():
+        found.append("docs/adding.md: its example is not that of tests/dml/center_example_test.cpp")
     for problem in found:
         print(problem, file=sys.stderr)
     print(f"documentation: {len(files)} headers, {len(found)} undocumented declarations")
