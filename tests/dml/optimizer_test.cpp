@@ -54,9 +54,9 @@ TEST_CASE("optimizers: every one finds the minimum of a bowl") {
       Parameter& p = add(store, "p", {3, -2, 1});
       const auto optimizer =
           Registry<Optimizer>::make(name, {{"lr", "0.05"}, {"weight_decay", "0"}}, {store});
-      for (int t = 0; t < 600; ++t) {
+      for (int t = 0; t < 800; ++t) {
         p.grad = p.value.clone();
-        optimizer->step(device, t < 400 ? 1 : 0.05);
+        optimizer->step(device, t < 700 ? 1 : 0.05);
       }
       for (const float value : p.value.data<float>()) CHECK(std::abs(value) < 0.02F);
     }
