@@ -141,7 +141,11 @@ TEST_CASE("narrator: an epoch in a line, with throughput and the time that is le
   for (std::int64_t i = 1; i <= 4; ++i)
     CHECK(narrate(step_event(i), static_cast<double>(i)).empty());
   CHECK(narrate.share() == 0.5);
-  EpochDone epoch{.epoch = 1, .epochs = 2, .step = 4, .loss = 4.1825};
+  EpochDone epoch;
+  epoch.epoch = 1;
+  epoch.epochs = 2;
+  epoch.step = 4;
+  epoch.loss = 4.182;
   epoch.metrics = {{"recall@1", 0.661}};
   epoch.best = 0.661;
   epoch.best_epoch = 1;
