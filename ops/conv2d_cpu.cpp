@@ -76,10 +76,35 @@ bool as_forward(Device& device, const Tensor& dy, const Tensor& weight,
                          dx.raw<float>());
 }
 
+/// A window of one pixel with a stride: the gradient of the pixels that it sees, zero elsewhere.
+bool as_point(Device& device, const Tensor& dy, const Tensor& weight, const Conv2dOptions& options,
+              Tensor& dx) {
+  if (weight.dim(1) * weight.dim(2) != 1 || options.pad != std::array{0, 0}) return false;
+  const std::int64_t h = dx.dim(1), w = dx.dim(2), c = dx.dim(3), oh = dy.dim(1), ow = dy.dim(2);
+  const std::int64_t down = options.stride[0], across = options.stride[1];
+  Tensor seen = device.empty({dx.dim(0), oh, ow, c}, DType::f32);
+  if (!as_forward(device, dy, weight, {}, seen)) return false;
+  const float* from = seen.raw<float>();
+  float* to = dx.raw<float>();
+  cpu::parallel_for(device.threads(), dx.dim(0) * h, 1 + (1 << 13) / (w * c),
+                    [=](std::int64_t first, std::int64_t last) {
+                      for (std::int64_t row = first; row < last; ++row) {
+                        float* line = to + row * w * c;
+                        const std::int64_t p = row % h;
+                        const bool seen_row = p % down == 0 && p / down < oh;
+                        std::fill_n(line, w * c, 0.0F);
+                        for (std::int64_t q = 0; seen_row && q < ow; ++q)
+                          std::copy_n(from + ((row / h * oh + p / down) * ow + q) * c, c,
+                                      line + q * across * c);
+                      }
+                    });
+  return true;
+}
+
 void backward_data(Device& device, const Tensor& dy, const Tensor& weight,
                    const Conv2dOptions& options, Tensor& dx) {
   if (options.groups == 1 &&
-      (as_forward(device, dy, weight, options, dx) ||
+      (as_forward(device, dy, weight, options, dx) || as_point(device, dy, weight, options, dx) ||
        onednn::backward_data(describe(dx.shape(), weight.shape(), dy.shape(), options),
                              dy.raw<float>(), weight.raw<float>(), dx.raw<float>())))
     return;

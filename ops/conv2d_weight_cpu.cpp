@@ -243,13 +243,19 @@ void run_strips(const Problem& v, const Share& share, std::int64_t from, std::in
     pack_dy<KR>(v, first, first + outputs, share.first_k, share.last_k, up);
     for (std::int64_t c = from; c < to; c += width) {
       const std::int64_t count = std::min(width, to - c);
-      pack_x(v, row, end, c, count, width, panel, segments);
+      const bool in_place = v.flat && v.c == width;  // x is its own panel
+      if (in_place) {
+        segments = {{0, outputs}};
+      } else {
+        pack_x(v, row, end, c, count, width, panel, segments);
+      }
+      const float* taps = in_place ? v.x.raw<float>() + first * v.c : panel;
       std::int64_t call = 0;
       for (std::int64_t k = share.first_k; k < share.last_k; k += KR)
         for (std::int64_t tap = 0; tap < v.r * v.s; ++tap)
           run_tile<KR, CV>(
               segments, up + (k - share.first_k) * outputs,
-              panel + tap / v.s * row_step + tap % v.s * v.options.dilation[1] * width,
+              taps + tap / v.s * row_step + tap % v.s * v.options.dilation[1] * width,
               v.flat ? width : v.options.stride[1] * width,
               {dweight + k * pitch + tap * v.c + c, pitch, share.last_k - k, count},
               next_lines(v, row, c + width < to ? c + width : from, c + width < to, CV, call++));
@@ -268,15 +274,42 @@ void run_share(const Problem& v, const Share& share, float* dweight) {
 
 }  // namespace
 
+namespace {
+
+/// Every stride-th pixel of x: what a window of one pixel sees.
+Tensor seen_pixels(Device& device, const Tensor& x, const Tensor& dy,
+                   const Conv2dOptions& options) {
+  const std::int64_t h = x.dim(1), w = x.dim(2), c = x.dim(3), oh = dy.dim(1), ow = dy.dim(2);
+  const std::int64_t down = options.stride[0], across = options.stride[1];
+  Tensor seen = device.empty({x.dim(0), oh, ow, c}, DType::f32);
+  const float* from = x.raw<float>();
+  float* to = seen.raw<float>();
+  cpu::parallel_for(device.threads(), x.dim(0) * oh, 1 + (1 << 13) / (ow * c),
+                    [=](std::int64_t first, std::int64_t last) {
+                      for (std::int64_t row = first; row < last; ++row)
+                        for (std::int64_t q = 0; q < ow; ++q)
+                          std::copy_n(
+                              from + ((row / oh * h + row % oh * down) * w + q * across) * c, c,
+                              to + (row * ow + q) * c);
+                    });
+  return seen;
+}
+
+}  // namespace
+
 bool conv2d_weight_gradient(Device& device, const Tensor& x, const Tensor& dy,
                             const Conv2dOptions& options, Tensor& dweight) {
-  if (!worthwhile || options.groups != 1 || x.dim(3) < lanes) return false;
+  const bool point = dweight.dim(1) * dweight.dim(2) == 1 && options.pad == std::array{0, 0};
+  const bool moves = options.stride != std::array{1, 1};
+  if (!worthwhile || options.groups != 1 || x.dim(3) < lanes || (!point && !moves)) return false;
+  if (point && moves)
+    return conv2d_weight_gradient(device, seen_pixels(device, x, dy, options), dy, {}, dweight);
   const Problem v(x, dy, options, dweight);
   device.clear(dweight);
   // Many k: every thread takes some of them. Few: every thread takes some rows, for a sum of its
   // own.
   const std::int64_t threads = device.threads();
-  const bool by_k = v.k >= 16 * tile_k(4) * threads;
+  const bool by_k = v.k >= 16 * tile_k(4) * threads && dweight.bytes() > (std::size_t{1} << 20U);
   const std::int64_t parts = by_k ? 1 : std::min(threads, v.rows() / v.rows_per_block() + 1);
   std::vector<Tensor> sums{dweight};
   for (std::int64_t part = 1; part < parts; ++part)
