@@ -1,5 +1,7 @@
 #include "engine/cpu/allocator.hpp"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -11,7 +13,18 @@ namespace dml::cpu {
 namespace {
 
 constexpr std::size_t alignment = 64;
+constexpr std::size_t huge_page = std::size_t{1} << 21U;
 constexpr std::size_t small = 1 << 16;  // below this malloc is as good as a cache
+
+/// Memory from the system. Large blocks ask for huge pages: fewer faults when they are first
+/// written, and fewer look-ups of addresses ever after.
+void* fresh(std::size_t size) {
+  void* block = std::aligned_alloc(size < huge_page ? alignment : huge_page, size);
+  // Best effort: a system that does not know the advice gives ordinary pages.
+  if (size >= huge_page && block != nullptr)
+    static_cast<void>(madvise(block, size / huge_page * huge_page, MADV_HUGEPAGE));
+  return block;
+}
 
 /// Free blocks by size. A block serves a request that fills at least 7/8 of it.
 class Cache {
@@ -28,10 +41,10 @@ class Cache {
       return block;
     }
     got = wanted;
-    void* block = std::aligned_alloc(alignment, wanted);
+    void* block = fresh(wanted);
     if (block == nullptr) {
       drop_all();
-      block = std::aligned_alloc(alignment, wanted);
+      block = fresh(wanted);
     }
     if (block == nullptr)
       throw DeviceError("out of memory: " + std::to_string(wanted >> 20U) + " MiB asked for, " +
