@@ -105,6 +105,11 @@ Parameter& ParameterStore::insert(Parameter parameter) {
 }
 
 Parameter& ParameterStore::add(std::string name, Shape shape, const Init& init, FileLayout layout) {
+  if (outline_only_) {
+    Parameter outline{
+        .name = std::move(name), .value = Tensor(nullptr, std::move(shape), type_), .layout = layout};
+    return insert(std::move(outline));
+  }
   Tensor value = Tensor::empty(std::move(shape), type_);
   init(value, Random(seed_, Purpose::weights, 0, hash(name)));
   Parameter parameter{.name = std::move(name), .value = device_->upload(value), .layout = layout};

@@ -74,6 +74,10 @@ class ParameterStore {
   Parameter& add_buffer(std::string name, Shape shape, const Init& init);
   Parameter& add_buffer(std::string name, Shape shape, DType type);
 
+  /// From now on parameters get a name and a shape but no memory and no values: enough to ask a
+  /// net what it wants from a file.
+  void outline_only() { outline_only_ = true; }
+
   /// All parameters and buffers, in order.
   std::deque<Parameter>& all() { return all_; }
   const std::deque<Parameter>& all() const { return all_; }
@@ -93,6 +97,7 @@ class ParameterStore {
   const Device* device_;
   DType type_;
   std::uint64_t seed_;
+  bool outline_only_ = false;
   std::deque<Parameter> all_;
   std::unordered_map<std::string, Parameter*> by_name_;
 };
