@@ -41,7 +41,7 @@ std::unique_ptr<Checkpoint> open_legacy_checkpoint(const std::filesystem::path& 
 /// Bytes that the values of a pickle in a file of that size may take. Python's objects of real
 /// checkpoints stay far below; files made to exhaust memory do not.
 constexpr std::uint64_t value_limit(std::uint64_t file_size) {
-  return file_size + (std::uint64_t{16} << 20U);
+  return 2 * file_size + (std::uint64_t{24} << 20U);
 }
 
 }  // namespace dml::weights

@@ -36,4 +36,12 @@ std::string_view Cursor::line() {
   return text;
 }
 
+std::int64_t signed_number(std::string_view bytes) {
+  const bool negative = !bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0x80U) != 0;
+  std::uint64_t number = negative ? ~std::uint64_t{0} : 0;
+  for (std::size_t i = bytes.size(); i-- > 0;)
+    number = number << 8U | static_cast<unsigned char>(bytes[i]);
+  return static_cast<std::int64_t>(number);
+}
+
 }  // namespace dml::weights

@@ -28,4 +28,7 @@ class Cursor {
   std::size_t next_ = 0;
 };
 
+/// A little-endian number in two's complement of at most 8 bytes; 0 for none.
+std::int64_t signed_number(std::string_view bytes);
+
 }  // namespace dml::weights

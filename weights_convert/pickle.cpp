@@ -105,16 +105,7 @@ class Reader {
     return span_of(Kind::text, part);
   }
   Value latin1(std::string_view part) {
-    std::string text;
-    for (const char c : part) {
-      const auto code = static_cast<unsigned char>(c);
-      if (code < 0x80) {
-        text += c;
-      } else {
-        text += static_cast<char>(0xC0U | code >> 6U);
-        text += static_cast<char>(0x80U | (code & 0x3FU));
-      }
-    }
+    std::string text = utf8_of_latin1(part);
     return text.size() == part.size() ? span_of(Kind::text, part) : tree_.own(std::move(text));
   }
   void push_long(std::uint64_t length) {
@@ -123,11 +114,7 @@ class Reader {
       push(span_of(Kind::big, part));
       return;
     }
-    const bool negative = !part.empty() && (static_cast<unsigned char>(part.back()) & 0x80U) != 0;
-    std::uint64_t number = negative ? ~std::uint64_t{0} : 0;
-    for (std::size_t i = part.size(); i-- > 0;)
-      number = number << 8U | static_cast<unsigned char>(part[i]);
-    push_integer(static_cast<std::int64_t>(number));
+    push_integer(signed_number(part));
   }
 
   void add_items(const Value& to, const std::vector<Value>& pairs) {

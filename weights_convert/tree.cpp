@@ -132,4 +132,18 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
+std::string utf8_of_latin1(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0U | code >> 6U);
+      text += static_cast<char>(0x80U | (code & 0x3FU));
+    }
+  }
+  return text;
+}
+
 }  // namespace dml::weights

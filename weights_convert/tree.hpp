@@ -95,5 +95,7 @@ bool hashable(const Tree& tree, const Value& value);
 std::string shown(std::string_view text);
 /// Whether the bytes are UTF-8 (no surrogates, no overlong forms).
 bool is_utf8(std::string_view bytes);
+/// Latin-1, as Python 2 writes its texts, in UTF-8.
+std::string utf8_of_latin1(std::string_view bytes);
 
 }  // namespace dml::weights

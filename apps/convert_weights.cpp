@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/app.hpp"
+#include "apps/common/net_target.hpp"
+#include "weights_convert/convert.hpp"
+
+namespace dml {
+namespace {
+
+/// The tool's own flags.
+struct Options {
+  std::string input, output, net, from = "auto";
+  std::int64_t classes = 0;
+  bool list = false, lenient = false;
+};
+
+void add_flags(CLI::App& app, Options& options) {
+  app.add_option(
+         "INPUT", options.input,
+         "a .pth/.pt file of any torch version, a .safetensors file, a folder of .npy files")
+      ->required();
+  app.add_option("-o,--output", options.output, "the file to write; else INPUT with .safetensors")
+      ->type_name("FILE");
+  app.add_option("--net", options.net, "bring names and shapes to this net (resnet50, bninception)")
+      ->type_name("NAME");
+  app.add_option("--from", options.from, "whose names the file has; auto tries all")
+      ->type_name("SOURCE")
+      ->capture_default_str();
+  app.add_option("--classes", options.classes,
+                 "classes of the net; a classifier of another size is kept out")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 31).description(""));
+  app.add_flag("--lenient", options.lenient, "missing and extra tensors are notes, not errors");
+  app.add_flag("--list", options.list, "show the tensors and write nothing");
+}
+
+weights::ConvertOptions plan(const Options& options) {
+  weights::ConvertOptions result;
+  result.input = options.input;
+  result.from = options.from;
+  result.lenient = options.lenient;
+  result.metadata["dml.format"] = "weights 1";
+  result.metadata["program"] = std::string("convert_weights ") + version();
+  if (options.from != "auto") static_cast<void>(Registry<weights::Rule>::find(options.from));
+  if (options.net.empty()) return result;
+  NetDescription net = describe_net(options.net, options.classes);
+  result.metadata["net"] = net.target.name;
+  result.metadata["preprocessing"] = to_json(net.preprocessing);
+  result.net = std::move(net.target);
+  return result;
+}
+
+std::int64_t elements(const weights::NamedTensors& tensors) {
+  std::int64_t all = 0;
+  for (const auto& [name, tensor] : tensors) all += tensor.size();
+  return all;
+}
+
+void print_list(const Terminal& terminal, const weights::Converted& converted) {
+  const weights::NamedTensors& tensors = converted.mapping.tensors;
+  std::size_t width = 0;
+  for (const auto& [name, tensor] : tensors) width = std::max(width, name.size());
+  width = std::min<std::size_t>(width, 60);
+  for (const auto& [name, tensor] : tensors) {
+    // A line feed inside a name would forge a line.
+    std::string shown = printable(name);
+    for (std::size_t at = shown.find('\n'); at != std::string::npos; at = shown.find('\n', at))
+      shown.replace(at, 1, "\\x0a");
+    terminal.print(fmt::format("{:<{}}  {:<4}  {}", shown, width, name_of(tensor.dtype()),
+                               to_string(tensor.shape())));
+  }
+  terminal.print(fmt::format("{} tensors, {} numbers; {}", tensors.size(), elements(tensors),
+                             converted.source.format));
+}
+
+nlohmann::json result_json(const weights::Converted& converted, bool with_tensors) {
+  const weights::Mapping& mapping = converted.mapping;
+  nlohmann::json result = {{"format", converted.source.format},
+                           {"sha256", converted.source.sha256},
+                           {"tensors", mapping.tensors.size()},
+                           {"numbers", elements(mapping.tensors)},
+                           {"left_out", converted.source.left_out},
+                           {"missing", mapping.missing},
+                           {"extra", mapping.extra},
+                           {"absent_stages", mapping.absent},
+                           {"metadata", converted.metadata}};
+  for (const weights::Mapping::Misfit& one : mapping.kept_out)
+    result["kept_out"].push_back(one.name);
+  if (!with_tensors) return result;
+  result["list"] = nlohmann::json::array();
+  for (const auto& [name, tensor] : mapping.tensors)
+    result["list"].push_back(
+        {{"name", name}, {"dtype", name_of(tensor.dtype())}, {"shape", tensor.shape()}});
+  return result;
+}
+
+/// What was left aside although the conversion succeeded.
+void print_notes(const Terminal& terminal, const Options& options,
+                 const weights::Converted& converted) {
+  const weights::Mapping& mapping = converted.mapping;
+  std::string text;
+  for (const std::string& part : {mapping.problems(4), mapping.remarks(4)})
+    if (!part.empty()) text += "\n" + part;
+  if (!text.empty())
+    terminal.note(fmt::format("{}: {} of {} tensors taken{}", options.input, mapping.tensors.size(),
+                              mapping.given, text));
+  if (converted.source.left_out > 0)
+    terminal.detail(fmt::format("{} values beside the weights are no tensors and were left out",
+                                converted.source.left_out));
+}
+
+int run(const Terminal& terminal, const Options& options) {
+  const std::filesystem::path output = options.output.empty()
+                                           ? weights::default_output(options.input)
+                                           : std::filesystem::path(options.output);
+  std::error_code none;
+  if (!options.list && std::filesystem::equivalent(output, options.input, none))
+    throw UsageError(options.input + ": would be written over itself; name another file with -o");
+  const weights::Converted converted = weights::convert(plan(options));
+  print_notes(terminal, options, converted);
+  if (!options.list) weights::write_converted(converted, output);
+  if (terminal.json) {
+    nlohmann::json result = result_json(converted, options.list);
+    if (!options.list) result["output"] = output.string();
+    terminal.print(result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else if (options.list) {
+    print_list(terminal, converted);
+  } else {
+    terminal.print(fmt::format("{}: {} tensors, {} numbers, from {}", output.string(),
+                               converted.mapping.tensors.size(),
+                               elements(converted.mapping.tensors), converted.source.format));
+  }
+  return exit_done;
+}
+
+std::vector<std::string> sources() {
+  std::vector<std::string> names = Registry<weights::Rule>::names();
+  names.insert(names.begin(), "auto");
+  return names;
+}
+
+}  // namespace
+}  // namespace dml
+
+int main(int argc, char** argv) {
+  dml::Options options;
+  return dml::run_tool(
+      argc, argv,
+      {.name = "convert_weights",
+       .summary = "Converts weights of PyTorch to safetensors without running anything in them.",
+       .examples = {"convert_weights model.pth --list",
+                    "convert_weights model.pth -o model.safetensors",
+                    "convert_weights bn_inception-52deb4733.pth --net bninception"},
+       .flags = [&](CLI::App& app) { dml::add_flags(app, options); },
+       .run = [&](const dml::Terminal& terminal) { return dml::run(terminal, options); },
+       .words = {{"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}}});
+}
