@@ -13,7 +13,7 @@
 namespace dml::weights {
 namespace {
 
-/// The machine of one pickle: a stack with marks, a memo, and the place in the bytes.
+/// The machine of one pickle.
 class Reader {
  public:
   Reader(std::string_view bytes, std::uint64_t limit, StorageTable* storages)
@@ -77,7 +77,6 @@ class Reader {
     push(found->second);
   }
 
-  // Values.
   void push_integer(std::int64_t number) {
     Value value;
     value.kind = Kind::integer;
@@ -85,10 +84,8 @@ class Reader {
     push(value);
   }
   void push_boolean(bool truth) {
-    Value value;
-    value.kind = Kind::boolean;
-    value.integer = truth ? 1 : 0;
-    push(value);
+    push_integer(truth ? 1 : 0);
+    stack_.back().kind = Kind::boolean;
   }
   void push_object(Kind kind, std::vector<Value> items = {}) {
     push(tree_.add(kind, std::move(items), position_));
@@ -138,7 +135,6 @@ class Reader {
     items.insert(items.end(), elements.begin(), elements.end());
   }
 
-  // Opcodes by group; each says whether it knew the code.
   bool number(Op code) {
     switch (code) {
       case Op::proto:
@@ -252,8 +248,7 @@ class Reader {
         return true;
       case Op::dict: {
         const std::vector<Value> pairs = pop_to_mark();
-        push_object(Kind::dict);
-        add_items(top(), pairs);
+        push_object(Kind::dict), add_items(top(), pairs);
         return true;
       }
       case Op::append:
