@@ -60,6 +60,7 @@ void run(const Rule& rule, const Update& update, const T* scalars, std::int64_t 
   }
 }
 
+/// All parameters, one after the other.
 template <class Rule>
 void reference(Device&, const Rule& rule, std::span<const Update> updates, const Tensor& scalars) {
   if (updates.empty()) return;
