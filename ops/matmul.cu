@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <utility>
 
-#include "engine/cuda/launch.cuh"
 #include "engine/cuda/libraries.cuh"
+#include "engine/cuda/reduce.cuh"
 #include "ops/matmul.hpp"
 
 namespace dml {
@@ -154,7 +154,38 @@ void multiply(Device& device, const Tensor& a, const Tensor& b, Transpose transp
   visit_float(y.dtype(), [&]<class T>() { product<T>(context, a, b, transpose, alpha, beta, y); });
 }
 
-const bool added = kernel::matmul.add(Backend::cuda, multiply);
+template <class T> void shift_rows(cuda::Context& context, const Tensor& bias, Tensor& y) {
+  const T* from = bias.raw<T>();
+  T* to = y.raw<T>();
+  const std::int64_t width = y.row_length();
+  cuda::for_each_cell(
+      context, y.row_count(), width,
+      [=] __device__(std::int64_t r, std::int64_t c) { to[r * width + c] += from[c]; });
+}
+void add_bias(Device& device, const Tensor& bias, Tensor& y) {
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(y.dtype(), [&]<class T>() { shift_rows<T>(context, bias, y); });
+}
+
+template <class T> void add_up(cuda::Context& context, const Tensor& x, Tensor& sum) {
+  const T* from = x.raw<T>();
+  T* to = sum.raw<T>();
+  const std::int64_t pitch = x.pitch();
+  cuda::reduce_columns<cuda::Sum<T>>(
+      context, x.row_count(), x.row_length(),
+      [=] __device__(cuda::Sum<T> & part, std::int64_t r, std::int64_t c) {
+        part.value += from[r * pitch + c];
+      },
+      [=] __device__(const cuda::Sum<T>& total, std::int64_t c) { to[c] = total.value; });
+}
+void sum_rows(Device& device, const Tensor& x, Tensor& sum) {
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(x.dtype(), [&]<class T>() { add_up<T>(context, x, sum); });
+}
+
+const bool added = kernel::matmul.add(Backend::cuda, multiply) &&
+                   kernel::add_bias.add(Backend::cuda, add_bias) &&
+                   kernel::sum_rows.add(Backend::cuda, sum_rows);
 
 }  // namespace
 }  // namespace dml

@@ -2,26 +2,23 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "engine/cuda/context.cuh"
+#include "engine/cuda/grid.cuh"
 
 namespace dml::cuda {
 
 inline constexpr int block_threads = 256;
 
-/// Reports a launch that could not be made; in debug builds also waits, so that an error inside
-/// the kernel is reported where it happened.
-inline void check_launch([[maybe_unused]] const Context& context, const char* kernel,
-                         Where where = Where::here()) {
-  check(cudaGetLastError(), kernel, where);
-#ifndef NDEBUG
-  check(cudaStreamSynchronize(context.stream()), kernel, where);
-#endif
-}
-
 /// Blocks for `wanted` blocks of work: enough to fill the GPU several times, the rest is a loop.
 inline unsigned grid_of(const Context& context, std::int64_t wanted) {
   const std::int64_t most = std::int64_t{32} * context.multiprocessors();
   return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, 1, most));
+}
+
+/// How many threads of a block lie side by side in a row of `width` elements: a power of two.
+inline unsigned threads_across(std::int64_t width) {
+  unsigned across = 1;
+  while (across < block_threads && static_cast<std::int64_t>(across) < width) across *= 2;
+  return across;
 }
 
 template <class Fn>
@@ -36,9 +33,8 @@ __global__ void __launch_bounds__(block_threads) run_each(std::int64_t n, const 
 template <class Fn>
 void for_each(Context& context, std::int64_t n, const Fn& fn, Where where = Where::here()) {
   if (n <= 0) return;
-  const unsigned grid = grid_of(context, (n + block_threads - 1) / block_threads);
-  run_each<<<grid, block_threads, 0, context.stream()>>>(n, fn);
-  check_launch(context, "kernel over elements", where);
+  launch(context, run_each<Fn>, grid_of(context, (n + block_threads - 1) / block_threads),
+         block_threads, where, n, fn);
 }
 
 template <class Fn>
@@ -56,12 +52,31 @@ template <class Fn>
 void for_each_cell(Context& context, std::int64_t rows, std::int64_t width, const Fn& fn,
                    Where where = Where::here()) {
   if (rows <= 0 || width <= 0) return;
-  unsigned across = 1;
-  while (across < block_threads && static_cast<std::int64_t>(across) < width) across *= 2;
-  const unsigned down = block_threads / across;
-  run_cells<<<grid_of(context, (rows + down - 1) / down), dim3(across, down), 0,
-              context.stream()>>>(rows, width, fn);
-  check_launch(context, "kernel over rows and columns", where);
+  const unsigned across = threads_across(width), down = block_threads / across;
+  launch(context, run_cells<Fn>, grid_of(context, (rows + down - 1) / down), dim3(across, down),
+         where, rows, width, fn);
+}
+
+template <class Prepare>
+__global__ void __launch_bounds__(block_threads)
+    run_columns(std::int64_t rows, std::int64_t width, const Prepare prepare) {
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.y;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
+  for (std::int64_t c = threadIdx.x; c < width; c += blockDim.x) {
+    const auto column = prepare(c);
+    for (std::int64_t r = first; r < rows; r += step) column(r);
+  }
+}
+
+/// As for_each_cell, for work that needs much of its column: prepare(column) gives a functor, which
+/// is then called with rows.
+template <class Prepare>
+void for_each_column(Context& context, std::int64_t rows, std::int64_t width,
+                     const Prepare& prepare, Where where = Where::here()) {
+  if (rows <= 0 || width <= 0) return;
+  const unsigned across = threads_across(width), down = block_threads / across;
+  launch(context, run_columns<Prepare>, grid_of(context, (rows + down - 1) / down),
+         dim3(across, down), where, rows, width, prepare);
 }
 
 template <class Fn>
@@ -77,8 +92,7 @@ void for_each_row(Context& context, std::int64_t rows, std::int64_t width, const
   if (rows <= 0) return;
   const auto threads =
       static_cast<unsigned>(std::clamp<std::int64_t>((width + 31) / 32 * 32, 32, block_threads));
-  run_rows<<<grid_of(context, rows), threads, 0, context.stream()>>>(rows, fn);
-  check_launch(context, "kernel over rows", where);
+  launch(context, run_rows<Fn>, grid_of(context, rows), threads, where, rows, fn);
 }
 
 }  // namespace dml::cuda

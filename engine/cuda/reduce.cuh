@@ -69,27 +69,23 @@ void reduce_columns(Context& context, std::int64_t rows, std::int64_t columns, c
     store(part, column);
   };
   if (chunks == 1) {
-    fold_columns<Part><<<across, dim3(column_threads, 8), 0, context.stream()>>>(
-        rows, columns, per_chunk, load, last);
-    check_launch(context, "column reduction", where);
+    launch(context, fold_columns<Part, Load, decltype(last)>, across, dim3(column_threads, 8),
+           where, rows, columns, per_chunk, load, last);
     return;
   }
   const Temporary memory(context, static_cast<std::size_t>(chunks * columns) * sizeof(Part));
   Part* const partial = memory.as<Part>();
-  fold_columns<Part><<<dim3(across, static_cast<unsigned>(chunks)), dim3(column_threads, 8), 0,
-                       context.stream()>>>(
-      rows, columns, per_chunk, load,
-      [=] __device__(const Part& part, std::int64_t chunk, std::int64_t column) {
-        partial[chunk * columns + column] = part;
-      });
-  check_launch(context, "column reduction, first stage", where);
-  fold_columns<Part><<<across, dim3(column_threads, 32), 0, context.stream()>>>(
-      chunks, columns, chunks,
-      [=] __device__(Part & part, std::int64_t chunk, std::int64_t column) {
-        part.merge(partial[chunk * columns + column]);
-      },
-      last);
-  check_launch(context, "column reduction, second stage", where);
+  const auto keep = [=] __device__(const Part& part, std::int64_t chunk, std::int64_t column) {
+    partial[chunk * columns + column] = part;
+  };
+  const auto merge = [=] __device__(Part & part, std::int64_t chunk, std::int64_t column) {
+    part.merge(partial[chunk * columns + column]);
+  };
+  launch(context, fold_columns<Part, Load, decltype(keep)>,
+         dim3(across, static_cast<unsigned>(chunks)), dim3(column_threads, 8), where, rows, columns,
+         per_chunk, load, keep);
+  launch(context, fold_columns<Part, decltype(merge), decltype(last)>, across,
+         dim3(column_threads, 32), where, chunks, columns, chunks, merge, last);
 }
 
 /// The sum of a column.
@@ -159,20 +155,18 @@ void reduce_all(Context& context, std::int64_t n, const Load& load, const Store&
   const std::int64_t chunks = std::max<std::int64_t>(1, (n + per_chunk - 1) / per_chunk);
   const auto last = [=] __device__(const Part& part, std::int64_t) { store(part); };
   if (chunks == 1) {
-    fold_all<Part><<<1, block_threads, 0, context.stream()>>>(n, per_chunk, load, last);
-    check_launch(context, "reduction", where);
+    launch(context, fold_all<Part, Load, decltype(last)>, 1, block_threads, where, n, per_chunk,
+           load, last);
     return;
   }
   const Temporary memory(context, static_cast<std::size_t>(chunks) * sizeof(Part));
   Part* const partial = memory.as<Part>();
-  fold_all<Part><<<static_cast<unsigned>(chunks), block_threads, 0, context.stream()>>>(
-      n, per_chunk, load,
-      [=] __device__(const Part& part, std::int64_t chunk) { partial[chunk] = part; });
-  check_launch(context, "reduction, first stage", where);
-  fold_all<Part><<<1, block_threads, 0, context.stream()>>>(
-      chunks, chunks, [=] __device__(Part & part, std::int64_t i) { part.merge(partial[i]); },
-      last);
-  check_launch(context, "reduction, second stage", where);
+  const auto keep = [=] __device__(const Part& part, std::int64_t chunk) { partial[chunk] = part; };
+  const auto merge = [=] __device__(Part & part, std::int64_t i) { part.merge(partial[i]); };
+  launch(context, fold_all<Part, Load, decltype(keep)>, static_cast<unsigned>(chunks),
+         block_threads, where, n, per_chunk, load, keep);
+  launch(context, fold_all<Part, decltype(merge), decltype(last)>, 1, block_threads, where, chunks,
+         chunks, merge, last);
 }
 
 }  // namespace dml::cuda

@@ -1,0 +1,2 @@
+#pragma once
+#include "tests/cuda_emulation/cuda_runtime_api.h"

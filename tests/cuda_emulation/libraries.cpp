@@ -1,0 +1,169 @@
+#include <vector>
+
+#include "engine/cuda/cudnn_graph.cuh"
+#include "engine/error.hpp"
+#include "tests/cuda_emulation/cublasLt.h"
+
+namespace {
+
+template <class T>
+cublasStatus_t product_of(const FakeProduct& product, T alpha, const T* a, const FakeLayout& la,
+                          const T* b, const FakeLayout& lb, T beta, const T* c, T* d,
+                          const FakeLayout& ld) {
+  const bool a_turned = product.a == CUBLAS_OP_T, b_turned = product.b == CUBLAS_OP_T;
+  const std::int64_t inner = a_turned ? la.rows : la.columns;
+  if (inner != (b_turned ? lb.columns : lb.rows) ||
+      ld.rows != (a_turned ? la.columns : la.rows) ||
+      ld.columns != (b_turned ? lb.rows : lb.columns) || la.leading < la.rows ||
+      lb.leading < lb.rows || ld.leading < ld.rows || la.batches != ld.batches ||
+      lb.batches != ld.batches)
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  for (std::int64_t g = 0; g < ld.batches; ++g)
+    for (std::int64_t j = 0; j < ld.columns; ++j)
+      for (std::int64_t i = 0; i < ld.rows; ++i) {
+        double sum = 0;
+        for (std::int64_t k = 0; k < inner; ++k)
+          sum += static_cast<double>(
+                     a[g * la.stride + (a_turned ? k + i * la.leading : i + k * la.leading)]) *
+                 static_cast<double>(
+                     b[g * lb.stride + (b_turned ? j + k * lb.leading : k + j * lb.leading)]);
+        const std::int64_t at = g * ld.stride + i + j * ld.leading;
+        d[at] = static_cast<T>(alpha * sum + (beta == 0 ? 0 : beta * c[at]));
+      }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // namespace
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  *handle = nullptr;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t) { return CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType_t type,
+                                          std::uint64_t rows, std::uint64_t columns,
+                                          std::int64_t leading) {
+  *layout = new FakeLayout{type, static_cast<std::int64_t>(rows),
+                           static_cast<std::int64_t>(columns), leading};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+  delete layout;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t name,
+                                                const void* value, std::size_t size) {
+  if (name == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT && size == sizeof layout->batches)
+    layout->batches = *static_cast<const std::int32_t*>(value);
+  else if (size == sizeof layout->stride)
+    layout->stride = *static_cast<const std::int64_t*>(value);
+  else
+    return CUBLAS_STATUS_NOT_SUPPORTED;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* product, cublasComputeType_t,
+                                        cudaDataType_t type) {
+  *product = new FakeProduct{type};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
+  delete product;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
+                                              cublasLtMatmulDescAttributes_t name,
+                                              const void* value, std::size_t size) {
+  if (size != sizeof(cublasOperation_t)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  (name == CUBLASLT_MATMUL_DESC_TRANSA ? product->a : product->b) =
+      *static_cast<const cublasOperation_t*>(value);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  *preference = nullptr;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
+                                                    cublasLtMatmulPreferenceAttributes_t name,
+                                                    const void*, std::size_t size) {
+  const std::size_t wanted =
+      name == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES ? sizeof(std::uint64_t) : 4;
+  return size == wanted ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatmulPreference_t, int,
+                                              cublasLtMatmulHeuristicResult_t*, int* found) {
+  *found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, const void* alpha,
+                              const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
+                              cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
+                              cublasLtMatrixLayout_t, void* d, cublasLtMatrixLayout_t d_layout,
+                              const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t) {
+  const auto run = [&]<class T>(T) {
+    return product_of(*product, *static_cast<const T*>(alpha), static_cast<const T*>(a), *a_layout,
+                      static_cast<const T*>(b), *b_layout, *static_cast<const T*>(beta),
+                      static_cast<const T*>(c), static_cast<T*>(d), *d_layout);
+  };
+  return product->type == CUDA_R_64F ? run(double{}) : run(float{});
+}
+
+namespace dml::cuda {
+
+void ConvolutionPlan::run(cudnnHandle_t, const Tensors& t, void*) const {
+  const auto [n, h, w, c] = key_.x;
+  const auto [k, r, s, group_c] = key_.weight;
+  const auto [n_y, oh, ow, k_y] = key_.y;
+  const std::int64_t group_k = k / (c / group_c);
+  const auto* x = static_cast<const float*>(t.x);
+  const auto* weight = static_cast<const float*>(t.weight);
+  const auto* y = static_cast<const float*>(t.y);
+  const std::int64_t sizes[3] = {n_y * oh * ow * k_y, n * h * w * c, k * r * s * group_c};
+  std::vector<double> sums(static_cast<std::size_t>(sizes[static_cast<int>(key_.kind)]));
+  for (std::int64_t image = 0; image < n; ++image)
+    for (std::int64_t p = 0; p < oh; ++p)
+      for (std::int64_t q = 0; q < ow; ++q)
+        for (std::int64_t i = 0; i < r; ++i)
+          for (std::int64_t j = 0; j < s; ++j) {
+            const std::int64_t row = p * key_.stride[0] - key_.pad[0] + i * key_.dilation[0];
+            const std::int64_t column = q * key_.stride[1] - key_.pad[1] + j * key_.dilation[1];
+            if (row < 0 || row >= h || column < 0 || column >= w) continue;
+            for (std::int64_t out = 0; out < k; ++out)
+              for (std::int64_t in = 0; in < group_c; ++in) {
+                const std::int64_t at_x =
+                    ((image * h + row) * w + column) * c + out / group_k * group_c + in;
+                const std::int64_t at_w = ((out * r + i) * s + j) * group_c + in;
+                const std::int64_t at_y = ((image * oh + p) * ow + q) * k + out;
+                if (key_.kind == ConvolutionKind::forward)
+                  sums[static_cast<std::size_t>(at_y)] += double{x[at_x]} * weight[at_w];
+                else if (key_.kind == ConvolutionKind::backward_data)
+                  sums[static_cast<std::size_t>(at_x)] += double{y[at_y]} * weight[at_w];
+                else
+                  sums[static_cast<std::size_t>(at_w)] += double{y[at_y]} * x[at_x];
+              }
+          }
+  const void* target = key_.kind == ConvolutionKind::forward         ? t.y
+                       : key_.kind == ConvolutionKind::backward_data ? t.x
+                                                                     : t.weight;
+  auto* to = static_cast<float*>(const_cast<void*>(target));
+  for (std::size_t at = 0; at < sums.size(); ++at) {
+    double value = sums[at];
+    if (t.residual != nullptr) value += static_cast<const float*>(t.residual)[at];
+    if (t.bias != nullptr)
+      value += static_cast<const float*>(t.bias)[at % static_cast<std::size_t>(k)];
+    to[at] = static_cast<float>(key_.relu && value < 0 ? 0 : value);
+  }
+}
+
+PlanSummary plan_on(const std::string&, const ConvolutionKey&) {
+  throw DeviceError("the emulated GPU has no cuDNN");
+}
+std::int64_t cudnn_version() { return 0; }
+
+}  // namespace dml::cuda
