@@ -1,8 +1,8 @@
 #pragma once
 // Names of cuDNN that the engine's handles need; its convolutions are in engine/cuda/cudnn_graph.cuh.
 using cudnnHandle_t = struct FakeCudnn*;
-using cudnnStatus_t = int;
-inline constexpr cudnnStatus_t CUDNN_STATUS_SUCCESS = 0;
-inline cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) { return *handle = nullptr, 0; }
-inline cudnnStatus_t cudnnDestroy(cudnnHandle_t) { return 0; }
-inline cudnnStatus_t cudnnSetStream(cudnnHandle_t, struct FakeStream*) { return 0; }
+enum cudnnStatus_t : int {};
+inline constexpr cudnnStatus_t CUDNN_STATUS_SUCCESS{};
+inline cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) { return *handle = nullptr, CUDNN_STATUS_SUCCESS; }
+inline cudnnStatus_t cudnnDestroy(cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; }
+inline cudnnStatus_t cudnnSetStream(cudnnHandle_t, struct FakeStream*) { return CUDNN_STATUS_SUCCESS; }
