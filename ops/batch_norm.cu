@@ -67,7 +67,7 @@ void statistics(cuda::Context& context, const Tensor& x, const BatchNormOptions&
       [=] __device__(const cuda::Moments<T>& total, std::int64_t c) {
         const T average = total.mean(), deviations = total.deviations();
         means[c] = average;
-        scales[c] = T(1) / sqrt(deviations / static_cast<T>(rows) + eps);
+        scales[c] = T(1) / std::sqrt(deviations / static_cast<T>(rows) + eps);
         if (running_mean != nullptr) running_mean[c] = keep * running_mean[c] + take * average;
         if (running_variance != nullptr)
           running_variance[c] =
@@ -189,7 +189,7 @@ void invert(cuda::Context& context, const Tensor& variance, double eps, Tensor& 
   T* to = inv_std.raw<T>();
   const T floor = static_cast<T>(eps);
   cuda::for_each(context, variance.size(),
-                 [=] __device__(std::int64_t c) { to[c] = T(1) / sqrt(from[c] + floor); });
+                 [=] __device__(std::int64_t c) { to[c] = T(1) / std::sqrt(from[c] + floor); });
 }
 
 void inverse(Device& device, const Tensor& variance, double eps, Tensor& inv_std) {

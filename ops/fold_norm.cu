@@ -17,14 +17,14 @@ void fold_channels(cuda::Context& context, const Tensor& weight, const Tensor& b
   const std::int64_t width = weight.size() / channels;
   cuda::for_each(context, channels, [=] __device__(std::int64_t k) {
     const double scale =
-        static_cast<double>(gammas[k]) / sqrt(static_cast<double>(variances[k]) + eps);
+        static_cast<double>(gammas[k]) / std::sqrt(static_cast<double>(variances[k]) + eps);
     const double bias_k = biases == nullptr ? 0.0 : static_cast<double>(biases[k]);
     to_bias[k] = static_cast<T>(static_cast<double>(betas[k]) +
                                 scale * (bias_k - static_cast<double>(means[k])));
   });
   cuda::for_each_cell(context, channels, width, [=] __device__(std::int64_t k, std::int64_t i) {
     const T scale = static_cast<T>(static_cast<double>(gammas[k]) /
-                                   sqrt(static_cast<double>(variances[k]) + eps));
+                                   std::sqrt(static_cast<double>(variances[k]) + eps));
     to_weight[k * width + i] = scale * weights[k * width + i];
   });
 }

@@ -19,7 +19,7 @@ void normalize(cuda::Context& context, const Tensor& x, double eps, NormFloor fl
       square += value * value;
     }
     square = cuda::block_sum(square);
-    const T length = maximum ? sqrt(square) : sqrt(square + least);
+    const T length = maximum ? std::sqrt(square) : std::sqrt(square + least);
     const T bounded = maximum && length < least ? least : length;
     if (threadIdx.x == 0) divisors[row] = bounded;
     for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x)

@@ -12,8 +12,7 @@ cublasStatus_t product_of(const FakeProduct& product, T alpha, const T* a, const
                           const FakeLayout& ld) {
   const bool a_turned = product.a == CUBLAS_OP_T, b_turned = product.b == CUBLAS_OP_T;
   const std::int64_t inner = a_turned ? la.rows : la.columns;
-  if (inner != (b_turned ? lb.columns : lb.rows) ||
-      ld.rows != (a_turned ? la.columns : la.rows) ||
+  if (inner != (b_turned ? lb.columns : lb.rows) || ld.rows != (a_turned ? la.columns : la.rows) ||
       ld.columns != (b_turned ? lb.rows : lb.columns) || la.leading < la.rows ||
       lb.leading < lb.rows || ld.leading < ld.rows || la.batches != ld.batches ||
       lb.batches != ld.batches)

@@ -1,0 +1,8 @@
+#include "ops/abs.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Abs>();
+}  // namespace
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/add.hpp"
+#include "ops/binary.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_binary_cuda<Add>();
+}  // namespace
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/affine.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Affine>();
+}  // namespace
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/binary.cuh"
+#include "ops/divide.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_binary_cuda<Divide>();
+}  // namespace
+}  // namespace dml

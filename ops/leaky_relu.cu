@@ -1,0 +1,8 @@
+#include "ops/leaky_relu.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<LeakyRelu>();
+}  // namespace
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/log.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Log>();
+}  // namespace
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/log_sigmoid.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<LogSigmoid>();
+}  // namespace
+}  // namespace dml

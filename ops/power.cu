@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/power.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Power>();
+}  // namespace
+}  // namespace dml

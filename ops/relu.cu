@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/relu.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Relu>();
+}  // namespace
+}  // namespace dml

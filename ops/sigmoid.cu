@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/sigmoid.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Sigmoid>();
+}  // namespace
+}  // namespace dml

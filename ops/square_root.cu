@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/square_root.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<SquareRoot>();
+}  // namespace
+}  // namespace dml

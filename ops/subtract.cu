@@ -1,0 +1,8 @@
+#include "ops/binary.cuh"
+#include "ops/subtract.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_binary_cuda<Subtract>();
+}  // namespace
+}  // namespace dml

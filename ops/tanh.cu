@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/tanh.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Tanh>();
+}  // namespace
+}  // namespace dml
