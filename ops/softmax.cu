@@ -1,26 +1,11 @@
 #include <limits>
 
+#include "ops/lines.cuh"
 #include "ops/softmax.cuh"
 #include "ops/softmax.hpp"
 
 namespace dml {
 namespace {
-
-/// Packed lines are each computed by a block; lines with a step by a thread each, which then lie
-/// side by side.
-template <class T, class Block, class Thread>
-void over_lines(cuda::Context& context, const Axis& view, const Block& block,
-                const Thread& thread) {
-  if (view.length == 0) return;
-  const Axis v = view;
-  if (view.inner == 1) {
-    cuda::for_each_row(context, view.outer, view.length, block);
-  } else {
-    const SoftmaxLine line{view.length, view.inner};
-    cuda::for_each(context, view.lines(),
-                   [=] __device__(std::int64_t i) { thread(line, i, v.start(i)); });
-  }
-}
 
 template <class T>
 void softmax(cuda::Context& context, const Tensor& in, const Axis& view, double factor,
@@ -28,7 +13,9 @@ void softmax(cuda::Context& context, const Tensor& in, const Axis& view, double 
   const T *x = in.raw<T>(), scale = static_cast<T>(factor);
   T* y = out.raw<T>();
   const std::int64_t n = view.length;
-  over_lines<T>(
+  const SoftmaxLine line{n, view.inner};
+  if (n == 0) return;
+  cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
         const T* from = x + row * n;
@@ -42,9 +29,7 @@ void softmax(cuda::Context& context, const Tensor& in, const Axis& view, double 
         total = cuda::block_sum(total);
         for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) to[i] /= total;
       },
-      [=] __device__(const SoftmaxLine& line, std::int64_t, std::int64_t at) {
-        line.softmax(x + at, scale, y + at);
-      });
+      [=] __device__(std::int64_t, std::int64_t at) { line.softmax(x + at, scale, y + at); });
 }
 
 template <class T>
@@ -53,7 +38,9 @@ void softmax_gradient(cuda::Context& context, const Tensor& out, const Axis& vie
   const T *y = out.raw<T>(), *dy = upstream.raw<T>(), scale = static_cast<T>(factor);
   T* dx = in.raw<T>();
   const std::int64_t n = view.length;
-  over_lines<T>(
+  const SoftmaxLine line{n, view.inner};
+  if (n == 0) return;
+  cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
         T along = 0;
@@ -63,7 +50,7 @@ void softmax_gradient(cuda::Context& context, const Tensor& out, const Axis& vie
         for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
           dx[row * n + i] = scale * y[row * n + i] * (dy[row * n + i] - along);
       },
-      [=] __device__(const SoftmaxLine& line, std::int64_t, std::int64_t at) {
+      [=] __device__(std::int64_t, std::int64_t at) {
         line.softmax_gradient(y + at, dy + at, scale, dx + at);
       });
 }
@@ -74,14 +61,16 @@ void log_softmax(cuda::Context& context, const Tensor& in, const Axis& view, dou
   const T *x = in.raw<T>(), scale = static_cast<T>(factor);
   T* y = out.raw<T>();
   const std::int64_t n = view.length;
-  over_lines<T>(
+  const SoftmaxLine line{n, view.inner};
+  if (n == 0) return;
+  cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
         const T total = cuda::block_log_sum(x + row * n, n, scale);
         for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
           y[row * n + i] = x[row * n + i] * scale - total;
       },
-      [=] __device__(const SoftmaxLine& line, std::int64_t, std::int64_t at) {
+      [=] __device__(std::int64_t, std::int64_t at) {
         const T total = line.log_sum(x + at, scale);
         for (std::int64_t i = 0; i < line.n; ++i)
           y[at + i * line.step] = x[at + i * line.step] * scale - total;
@@ -94,7 +83,9 @@ void log_softmax_gradient(cuda::Context& context, const Tensor& out, const Axis&
   const T *y = out.raw<T>(), *dy = upstream.raw<T>(), scale = static_cast<T>(factor);
   T* dx = in.raw<T>();
   const std::int64_t n = view.length;
-  over_lines<T>(
+  const SoftmaxLine line{n, view.inner};
+  if (n == 0) return;
+  cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
         T total = 0;
@@ -103,7 +94,7 @@ void log_softmax_gradient(cuda::Context& context, const Tensor& out, const Axis&
         for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
           dx[row * n + i] = scale * (dy[row * n + i] - std::exp(y[row * n + i]) * total);
       },
-      [=] __device__(const SoftmaxLine& line, std::int64_t, std::int64_t at) {
+      [=] __device__(std::int64_t, std::int64_t at) {
         line.log_softmax_gradient(y + at, dy + at, scale, dx + at);
       });
 }
@@ -113,20 +104,19 @@ void logsumexp(cuda::Context& context, const Tensor& in, const Axis& view, Tenso
   const T* x = in.raw<T>();
   T* y = out.raw<T>();
   const std::int64_t n = view.length;
+  const SoftmaxLine line{n, view.inner};
   if (n == 0) {
     const T nothing = -std::numeric_limits<T>::infinity();
     cuda::for_each(context, view.lines(), [=] __device__(std::int64_t i) { y[i] = nothing; });
     return;
   }
-  over_lines<T>(
+  cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
         const T total = cuda::block_log_sum(x + row * n, n, T(1));
         if (threadIdx.x == 0) y[row] = total;
       },
-      [=] __device__(const SoftmaxLine& line, std::int64_t i, std::int64_t at) {
-        y[i] = line.log_sum(x + at, T(1));
-      });
+      [=] __device__(std::int64_t i, std::int64_t at) { y[i] = line.log_sum(x + at, T(1)); });
 }
 
 template <class T>

@@ -88,8 +88,7 @@ void maximum(cuda::Context& context, const Tensor& scores, std::int64_t first, T
         place = j;
       }
     const T largest = cuda::block_max(most);
-    const std::int64_t lowest = cuda::block_reduce(
-        most == largest ? place : n, [](std::int64_t a, std::int64_t b) { return a < b ? a : b; });
+    const std::int64_t lowest = cuda::block_min(most == largest ? place : n);
     if (threadIdx.x != 0 || !(largest > bests[r])) return;
     bests[r] = largest;
     indices[r] = first + lowest;

@@ -24,6 +24,9 @@ template <class T, class Op> __device__ T block_reduce(T value, Op op) {
 template <class T> __device__ T block_sum(T value) {
   return block_reduce(value, [](T a, T b) { return a + b; });
 }
+template <class T> __device__ T block_min(T value) {
+  return block_reduce(value, [](T a, T b) { return b < a ? b : a; });
+}
 /// NaN loses against any number, as in std::fmax.
 template <class T> __device__ T block_max(T value) {
   return block_reduce(value, [](T a, T b) { return a < b || a != a ? b : a; });
