@@ -50,10 +50,9 @@ void costs(cuda::Context& context, const Tensor& x, const Tensor& labels, const 
 
 template <class T>
 void slopes(cuda::Context& context, const Tensor& x, const Tensor& labels, const Tensor& w,
-            const CrossEntropyRow& row, std::int64_t ignore, const Tensor& log_sum,
-            const Tensor& up, Tensor& dx) {
+            const CrossEntropyRow& row, std::int64_t ignore, const Tensor& up, Tensor& dx) {
   const T *logits = x.raw<T>(), *weights = w.defined() ? w.raw<T>() : nullptr;
-  const T *sums = log_sum.raw<T>(), *upstream = up.raw<T>();
+  const T* upstream = up.raw<T>();
   const std::int64_t* label = labels.raw<std::int64_t>();
   T* to = dx.raw<T>();
   const std::int64_t classes = row.classes;
@@ -76,11 +75,17 @@ void slopes(cuda::Context& context, const Tensor& x, const Tensor& labels, const
       for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x)
         total += share * (weights == nullptr ? T(1) : weights[k]);
     total = own_share + cuda::block_sum(total);
+    // Not exp(x - log_sum): of logits in the thousands, log_sum has lost the digits that count.
     const T* in = logits + r * classes;
+    const T most = cuda::block_largest(in, classes) * scale;
+    T sum = 0;
+    for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x)
+      sum += std::exp(in[k] * scale - most);
+    sum = cuda::block_sum(sum);
     for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x) {
       T target = smoothing > 0 ? share * (weights == nullptr ? T(1) : weights[k]) : T(0);
       if (k == own) target += own_share;
-      out[k] = upstream[r] * scale * (total * std::exp(in[k] * scale - sums[r]) - target);
+      out[k] = upstream[r] * scale * (total * (std::exp(in[k] * scale - most) / sum) - target);
     }
   });
 }
@@ -95,11 +100,10 @@ void forward(Device& device, const Tensor& x, const Tensor& labels, const Tensor
 }
 
 void backward(Device& device, const Tensor& x, const Tensor& labels, const Tensor& w,
-              const CrossEntropyRow& row, std::int64_t ignore, const Tensor& log_sum,
+              const CrossEntropyRow& row, std::int64_t ignore, const Tensor& /*log_sum*/,
               const Tensor& up, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(),
-              [&]<class T>() { slopes<T>(context, x, labels, w, row, ignore, log_sum, up, dx); });
+  visit_float(x.dtype(), [&]<class T>() { slopes<T>(context, x, labels, w, row, ignore, up, dx); });
 }
 
 const bool added = kernel::cross_entropy_fwd.add(Backend::cuda, forward) &&

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs what only a GPU can confirm and prints a table. In a bundle (scripts/bundle.sh) or in a checkout.
+#   bash gpu_check.sh [BUILD-FOLDER] [FOLDER-OF-GOLDEN-VECTORS]
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+if [ -d "$here/bin" ]; then
+  bin=$here/bin
+  golden=${2:-$here/tests/golden}
+  export LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+else
+  bin=${1:-$here/../build}
+  golden=${2:-$here/../tests/golden}
+fi
+if ! command -v nvidia-smi >/dev/null; then
+  echo "gpu_check.sh: nvidia-smi was not found; this needs a machine with an NVIDIA GPU and its driver" >&2
+  exit 4
+fi
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
+
+logs=$(mktemp -d)
+failed=0
+rows=()
+check() {  # check NAME PROGRAM ARGUMENT...
+  local name=$1 program=$bin/$2 log=$logs/${#rows[@]}.log start=$SECONDS
+  shift 2
+  if [ ! -x "$program" ]; then
+    rows+=("$(printf '%-34s absent' "$name")")
+    failed=1
+  elif timeout 900 "$program" "$@" >"$log" 2>&1; then
+    rows+=("$(printf '%-34s passed %5ds' "$name" $((SECONDS - start)))")
+  else
+    rows+=("$(printf '%-34s FAILED %5ds  %s' "$name" $((SECONDS - start)) "$log")")
+    tail -n 15 "$log"
+    failed=1
+  fi
+}
+
+check "devices" dmlinfo
+check "slots and plans" test_cuda
+check "ops: parity with the reference" test_ops
+check "engine" test_engine
+check "golden vectors" dmlgolden "$golden"
+run=$(mktemp -d)
+check "short training, first run" dmltrain --dataset shapes --net resnet18 --device cuda --epochs 1 --seed 1 \
+  --data-dir "$run/data" -o "$run/a"
+check "short training, the same again" dmltrain --dataset shapes --net resnet18 --device cuda --epochs 1 --seed 1 \
+  --data-dir "$run/data" -o "$run/b"
+check "evaluation" dmleval "$run/a" --split test --device cuda
+
+printf '%s\n' "${rows[@]}"
+# Equal bits: every step's loss is in metrics.jsonl, with times that differ.
+losses() { grep -o '"loss": *[^,}]*' "$1"/metrics.jsonl 2>/dev/null; }
+if [ -n "$(losses "$run/a")" ] && [ "$(losses "$run/a")" = "$(losses "$run/b")" ]; then
+  echo "two runs with one seed: equal losses in every step"
+else
+  echo "two runs with one seed: losses DIFFER or are missing ($run)"
+  failed=1
+fi
+exit $failed
