@@ -24,7 +24,7 @@ function(dml_cuda_emulation directory)
   foreach(folder ${folders})
     # All objects but those that this program has in its own form; then what they link.
     target_sources(test_cuda_emulation PRIVATE
-      $<FILTER:$<TARGET_OBJECTS:${folder}>,EXCLUDE,(engine/device\\.cpp|\\.cu)\\.o$>)
+      "$<FILTER:$<TARGET_OBJECTS:${folder}>,EXCLUDE,(engine/device\\.cpp|\\.cu)\\.o$>")
     get_target_property(libraries ${folder} LINK_LIBRARIES)
     list(FILTER libraries EXCLUDE REGEX "^(dml_[a-z_]+|::@.*)$")
     target_link_libraries(test_cuda_emulation PRIVATE ${libraries})
