@@ -19,6 +19,8 @@ class KernelBase {
 
   const char* name() const { return name_; }
   bool has(Backend backend) const { return file_[index(backend)] != nullptr; }
+  /// The source file that filled the slot of this backend; null when none did.
+  const char* file(Backend backend) const { return file_[index(backend)]; }
   /// How often the slot of this backend ran; tests read it to prove that none is unchecked.
   std::int64_t uses(Backend backend) const {
     return uses_[index(backend)].load(std::memory_order_relaxed);

@@ -17,8 +17,9 @@ struct OpCase {
   double rtol = 1e-5;  ///< of f32 backends against reference in f64; widen only with a reason
   double atol = 1e-6;
   std::function<void(std::vector<Tensor>&)>
-      prepare{};         ///< keeps inputs off kinks, makes them positive
-  bool gradient = true;  ///< false only where there is none (argmax)
+      prepare{};                  ///< keeps inputs off kinks, makes them positive
+  bool gradient = true;           ///< false only where there is none (argmax)
+  bool same_in_inference = true;  ///< false only where the op behaves differently there (dropout)
 };
 
 inline std::vector<OpCase>& op_cases() {
