@@ -60,6 +60,9 @@ import numpy as np, torch, tensors
 from torch_nets import NETS
 torch.manual_seed(0)
 net = NETS[{net!r}]({CLASSES})
+for name, value in net.state_dict().items():
+    if name.endswith("bn3.weight"):
+        value *= 0.2  # residual branches that begin small: rounding then grows less from step to step
 tensors.write({str(folder / 'weights.safetensors')!r}, {{k: v.numpy() for k, v in net.state_dict().items()}})
 random = np.random.default_rng(1)
 batches = {{}}
@@ -96,15 +99,18 @@ def fastest(args, net, folder, what, choices):
     return min(times, key=times.get)
 
 
-def equal_losses(args, net, a, b):
-    """Runs the first steps on both sides. Rounding differs, so single losses may drift apart by a little."""
-    x, y = a.ask("train", args.check_steps)["losses"], b.ask("train", args.check_steps)["losses"]
-    worst = max(abs(p - q) / max(1, abs(q)) for p, q in zip(x, y))
-    print(f"{net}: losses ours {x[0]:.6f} .. {x[-1]:.6f}, PyTorch {y[0]:.6f} .. {y[-1]:.6f}, "
-          f"largest difference {worst:.2e}", file=sys.stderr)
-    if abs(x[0] - y[0]) > 1e-4 * max(1, abs(y[0])) or worst > args.tolerance:
-        raise SystemExit(f"{net}: losses differ by {worst:.2e}, allowed are {args.tolerance:.2e}; nothing was timed")
-    return worst
+def equal_losses(args, net, a, b, other):
+    """Runs the first steps on three sides: ours, PyTorch, and PyTorch in its other layout. The first loss, before any
+    update, must agree to 1e-4. Later ones drift apart by rounding alone, also between PyTorch's own two layouts; ours
+    may be off by three times what these are (at least 1e-4)."""
+    x, y, z = (side.ask("train", args.check_steps)["losses"] for side in (a, b, other))
+    worst, own = (max(abs(p - q) / max(1, abs(q)) for p, q in zip(losses, y)) for losses in (x, z))
+    allowed = max(1e-4, 3 * own)
+    print(f"{net}: losses ours {x[0]:.6f} .. {x[-1]:.6f}, PyTorch {y[0]:.6f} .. {y[-1]:.6f}; largest difference "
+          f"{worst:.2e}, between PyTorch's layouts {own:.2e}", file=sys.stderr)
+    if abs(x[0] - y[0]) > 1e-4 * max(1, abs(y[0])) or worst > allowed:
+        raise SystemExit(f"{net}: losses differ by {worst:.2e}, allowed are {allowed:.2e}; nothing was timed")
+    return {"loss_difference": worst, "loss_difference_of_torch_layouts": own}
 
 
 def spread(times):
@@ -139,8 +145,10 @@ def compare(args, net):
         layouts = ["channels_last", "contiguous"]
         layout, _ = fastest(args, net, folder, "train", [(x, "eager") for x in layouts])
         a, b = ours(args, net, folder), theirs(args, net, folder, layout, "eager")
-        drift = equal_losses(args, net, a, b)
-        rows.append(timed(args, net, "train", a, b) | {"theirs_form": layout, "loss_difference": drift})
+        other = theirs(args, net, folder, next(x for x in layouts if x != layout), "eager")
+        drift = equal_losses(args, net, a, b, other)
+        other.close()
+        rows.append(timed(args, net, "train", a, b) | {"theirs_form": layout} | drift)
         for side in (a, b):
             side.close()
         layout, infer = fastest(args, net, folder, "infer",
@@ -165,7 +173,6 @@ def main():
     parser.add_argument("--batches", type=int, default=4, help="different batches, used in turn")
     parser.add_argument("--lr", type=float, default=0.001)
     parser.add_argument("--check-steps", type=int, default=20)
-    parser.add_argument("--tolerance", type=float, default=0.01, help="of the losses of the first steps")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4, help="per round and side")
     args = parser.parse_args()
