@@ -1,5 +1,6 @@
 #include "engine/parameter.hpp"
 
+#include "engine/cpu/parallel.hpp"
 #include "engine/device.hpp"
 
 namespace dml {
@@ -31,11 +32,16 @@ std::uint64_t hash(const std::string& name) {
   return h;
 }
 
+/// Element i is draw(random, i), a pure function of i: the same numbers for any number of threads.
 template <class Draw> Init fill(Draw draw) {
   return [draw](Tensor& tensor, Random random) {
     visit_float(tensor.dtype(), [&]<class T>() {
-      std::uint64_t i = 0;
-      for (T& value : tensor.data<T>()) value = static_cast<T>(draw(random, i++));
+      T* values = tensor.raw<T>();
+      cpu::parallel_for(cpu::max_threads(), tensor.size(), 1 << 12,
+                        [&](std::int64_t first, std::int64_t last) {
+                          for (std::int64_t i = first; i < last; ++i)
+                            values[i] = static_cast<T>(draw(random, static_cast<std::uint64_t>(i)));
+                        });
     });
   };
 }
