@@ -110,10 +110,13 @@ Var ConvNormRelu::fused(const Var& x, const BatchNorm::With& with) const {
   if (held == 0 || held != ticket_) folded = norm_.fold(device, conv_.weight(), conv_.bias());
   if (held != ticket_) {
     folded_ = held == 0 ? FoldedNorm{} : folded;
+    arranged_ = {};
     ticket_ = held;
   }
-  const Conv2dEpilogue epilogue{
-      .bias = folded.bias, .residual = with.add.value(), .relu = with.relu};
+  const Conv2dEpilogue epilogue{.bias = folded.bias,
+                                .residual = with.add.value(),
+                                .relu = with.relu,
+                                .arranged = held == 0 ? nullptr : &arranged_};
   const Tensor y = conv2d_inference(device, x.value(), folded.weight, conv_.options(), epilogue);
   if (!with.into.defined()) return x.constant_like(y);
   Tensor place = with.into;

@@ -130,7 +130,8 @@ class ConvNormRelu {
 
   Conv2d conv_;
   BatchNorm norm_;
-  mutable FoldedNorm folded_;  // valid while ticket_ is the one of norm_.state()
+  mutable FoldedNorm folded_;         // valid while ticket_ is the one of norm_.state()
+  mutable ArrangedWeights arranged_;  // of folded_
   mutable std::uint64_t ticket_ = 0;
 };
 

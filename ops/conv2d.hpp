@@ -14,12 +14,21 @@ struct Conv2dOptions {
   int groups = 1;
 };
 
+/// The weights of a convolution in a layout of the backend's own, kept between calls.
+struct ArrangedWeights {
+  Tensor bytes{};             ///< undefined before the first call
+  const void* for_whom = {};  ///< the backend's mark of the layout
+};
+
 /// What a convolution may do to its result before it is stored:
 /// y = act(conv(x, w) + bias + residual). Used at inference, where batch norm is folded.
 struct Conv2dEpilogue {
   Tensor bias{};      ///< [k] or undefined
   Tensor residual{};  ///< shape of y, packed, or undefined
   bool relu = false;
+  /// Where the backend may keep the weights as it wants them. Whoever sets it promises that all
+  /// calls with it get the same weights. Null: they are arranged anew in every call.
+  ArrangedWeights* arranged = nullptr;
 };
 
 /// Two-dimensional convolution (cross-correlation, as everywhere in this field).

@@ -49,12 +49,20 @@ Tensor flipped(Device& device, const Tensor& weight) {
 void forward(Device& device, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
              const Conv2dEpilogue& epilogue, Tensor& y) {
   if (options.groups == 1) {
-    if (epilogue.residual.defined()) device.copy(epilogue.residual, y);
-    const onednn::Epilogue after{epilogue.bias.defined() ? epilogue.bias.raw<float>() : nullptr,
-                                 epilogue.residual.defined(), epilogue.relu};
+    const onednn::Epilogue after{
+        epilogue.bias.defined() ? epilogue.bias.raw<float>() : nullptr,
+        epilogue.residual.defined() ? epilogue.residual.raw<float>() : nullptr, epilogue.relu};
+    ArrangedWeights* keep = epilogue.arranged;
+    onednn::Kept kept;
+    if (keep != nullptr && keep->bytes.defined()) kept = {keep->bytes.storage(), keep->for_whom};
     if (onednn::forward(describe(x.shape(), weight.shape(), y.shape(), options), x.raw<float>(),
-                        weight.raw<float>(), onednn::WeightOrder::krsc, after, y.raw<float>()))
+                        weight.raw<float>(), onednn::WeightOrder::krsc, after, y.raw<float>(),
+                        keep == nullptr ? nullptr : &kept)) {
+      if (keep != nullptr && kept.storage && kept.primitive != keep->for_whom)
+        *keep = {Tensor(kept.storage, {static_cast<std::int64_t>(kept.storage->size)}, DType::u8),
+                 kept.primitive};
       return;
+    }
   }
   columns::forward(device, x, weight, options, epilogue, y);
 }

@@ -87,7 +87,7 @@ Built build(Task task, const Convolution& v, bool bias, const Epilogue& epilogue
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops after;
-  if (epilogue.add_to_result) after.append_sum(1.0F);
+  if (epilogue.add != nullptr) after.append_binary(dnnl::algorithm::binary_add, y);
   if (epilogue.relu) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
   if (after.len() > 0) attributes.set_post_ops(after);
   constexpr auto direct = dnnl::algorithm::convolution_direct;
@@ -123,7 +123,7 @@ const Built& find(Task task, const Convolution& v, const Epilogue& epilogue = {}
   static std::map<Key, std::unique_ptr<const Built>> known;
   const bool bias = epilogue.bias != nullptr;
   const std::int64_t what = static_cast<std::int64_t>(task) + (bias ? 4 : 0) +
-                            (epilogue.add_to_result ? 8 : 0) + (epilogue.relu ? 16 : 0);
+                            (epilogue.add != nullptr ? 8 : 0) + (epilogue.relu ? 16 : 0);
   const Key key{what,        max_threads(), v.n,      v.h,           v.w,          v.c,
                 v.k,         v.r,           v.s,      v.oh,          v.ow,         v.stride[0],
                 v.stride[1], v.pad[0],      v.pad[1], v.dilation[0], v.dilation[1]};
@@ -180,15 +180,24 @@ Arranged arranged(const memory::desc& wanted, const memory::desc& plain, const f
 }  // namespace
 
 bool forward(const Convolution& conv, const float* x, const float* weight, WeightOrder order,
-             const Epilogue& epilogue, float* y) {
+             const Epilogue& epilogue, float* y, Kept* kept) {
   const Built& built = find(Task::forward, conv, epilogue);
   if (!built.usable()) return false;
-  const Arranged weights = arranged(built.weights, plain_weights(conv, order), weight);
+  Arranged weights;
+  if (kept != nullptr && kept->primitive == &built) {
+    weights = {kept->storage, memory(built.weights, engine(), kept->storage->bytes)};
+  } else {
+    weights = arranged(built.weights, plain_weights(conv, order), weight);
+    if (kept != nullptr && weights.storage) *kept = {weights.storage, &built};
+  }
   std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, on(built.source, x)},
                                             {DNNL_ARG_WEIGHTS, weights.tensor},
                                             {DNNL_ARG_DST, on(built.result, y)}};
   if (epilogue.bias != nullptr)
     arguments.emplace(DNNL_ARG_BIAS, on({{conv.k}, f32, memory::format_tag::x}, epilogue.bias));
+  if (epilogue.add != nullptr)
+    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                      on(built.result, epilogue.add));
   run(built, std::move(arguments));
   return true;
 }

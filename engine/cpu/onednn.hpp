@@ -1,7 +1,10 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "engine/tensor.hpp"
 
 /// oneDNN behind plain functions, so that only one file depends on its version (2.x builds
 /// primitives from operation descriptors, 3.x without them). All tensors are f32. Primitives are
@@ -24,14 +27,21 @@ enum class WeightOrder : std::uint8_t {
 /// What follows the convolution in the same pass.
 struct Epilogue {
   const float* bias = nullptr;  ///< [k]
-  bool add_to_result = false;   ///< y is read, and the convolution added to it
+  const float* add = nullptr;   ///< as y: added to the convolution
   bool relu = false;
 };
 
-/// y = act(conv(x, weight) + bias + y). Returns false, having done nothing, when oneDNN has only
+/// Weights in a primitive's own layout, kept between calls that are promised to have the same ones.
+struct Kept {
+  std::shared_ptr<Storage> storage{};
+  const void* primitive = nullptr;
+};
+
+/// y = act(conv(x, weight) + bias + add). Returns false, having done nothing, when oneDNN has only
 /// its reference implementation for this shape, which is hundreds of times too slow.
+/// @param kept  null, or where the arranged weights are looked for and left.
 bool forward(const Convolution& conv, const float* x, const float* weight, WeightOrder order,
-             const Epilogue& epilogue, float* y);
+             const Epilogue& epilogue, float* y, Kept* kept = nullptr);
 /// dx from dy and weight [k, r, s, c]. Returns false as forward().
 bool backward_data(const Convolution& conv, const float* dy, const float* weight, float* dx);
 /// dweight [k, r, s, c] from x and dy. Returns false as forward().
