@@ -1,9 +1,11 @@
 #include "dml/training/numbers.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
+#include "dml/clip.hpp"
 #include "engine/cpu/parallel.hpp"
 #include "engine/device.hpp"
 
@@ -45,23 +47,20 @@ double sum_of_squares(const Tensor& tensor, int threads) {
 
 }  // namespace
 
-double gradient_norm(const Device& device, const ParameterStore& store) {
-  double sum = 0;
+double gradient_norm(Device& device, const ParameterStore& store) {
+  std::vector<Tensor> gradients;
   for (const Parameter& parameter : store.all())
     if (parameter.trainable && parameter.grad.defined())
-      sum += sum_of_squares(parameter.grad.to_host().dense(), device.threads());
-  return std::sqrt(sum);
-}
-
-void scale_gradients(Device& device, ParameterStore& store, double factor) {
-  for (Parameter& parameter : store.all()) {
-    if (!parameter.grad.defined()) continue;
-    Tensor scaled = parameter.grad.to_host().clone();
-    visit_float(scaled.dtype(), [&]<class T>() {
-      for (T& value : scaled.data<T>()) value = static_cast<T>(value * factor);
-    });
-    parameter.grad = device.upload(scaled);
+      gradients.push_back(device.dense(parameter.grad));
+  if (gradients.empty()) return 0;
+  if (device.place() != Place::host) {
+    Tensor norm = device.empty({}, gradients[0].dtype());
+    kernel::gradient_norm(device, gradients, 2, norm);
+    return norm.item();
   }
+  double sum = 0;
+  for (const Tensor& gradient : gradients) sum += sum_of_squares(gradient, device.threads());
+  return std::sqrt(sum);
 }
 
 std::int64_t first_not_finite(const Tensor& tensor) {

@@ -5,10 +5,7 @@ namespace dml {
 
 /// The Euclidean norm of all gradients; not finite when one of them holds NaN or infinity. The sum
 /// is taken in an order that does not depend on the number of threads.
-double gradient_norm(const Device& device, const ParameterStore& store);
-
-/// Multiplies all gradients with a factor.
-void scale_gradients(Device& device, ParameterStore& store, double factor);
+double gradient_norm(Device& device, const ParameterStore& store);
 
 /// The position of the first number of a tensor that is NaN or infinite; -1 when there is none.
 /// Tensors of whole numbers have none.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "dml/clip.hpp"
 #include "dml/training/numbers.hpp"
 #include "engine/safetensors.hpp"
 
@@ -145,8 +146,8 @@ StepDone Trainer::step(const Batch& batch) {
   if (!std::isfinite(done.loss) || !std::isfinite(done.grad_norm))
     refuse_numbers(batch, embedding, done.loss);
   last_norm_ = done.grad_norm;
-  if (options_.clip_grad_norm > 0 && done.grad_norm > options_.clip_grad_norm)
-    scale_gradients(parts_.device, parts_.store, options_.clip_grad_norm / done.grad_norm);
+  if (options_.clip_grad_norm > 0)
+    clip_gradient_norm(parts_.device, parts_.store, options_.clip_grad_norm);
   parts_.optimizer.step(parts_.device, factor);
 
   ++state_.step;

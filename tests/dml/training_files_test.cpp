@@ -169,7 +169,7 @@ TEST_CASE("run folder: only files of the run are removed when it is overwritten"
 }
 
 TEST_CASE("numbers: the norm of gradients does not depend on threads, and NaN is found") {
-  const Device one(Backend::cpu, 1), two(Backend::cpu, 2);
+  Device one(Backend::cpu, 1), two(Backend::cpu, 2);
   ParameterStore store(one);
   Parameter& big = store.add("big", {200001}, init::normal(1));
   Parameter& small = store.add("small", {2}, init::constant(1));
