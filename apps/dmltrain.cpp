@@ -110,9 +110,13 @@ class Training {
       if (one.key == "dataset" || one.key == "dataset.name") dataset = one.text;
     }
     if (loss.empty()) return "";
-    return dml::default_preset(dml::Registry<dml::Loss>::find(loss).about.name,
-                               dml::Registry<dml::Dataset>::find(dataset).about.name)
-        .name;
+    try {
+      return dml::default_preset(dml::Registry<dml::Loss>::find(loss).about.name,
+                                 dml::Registry<dml::Dataset>::find(dataset).about.name)
+          .name;
+    } catch (const dml::UsageError&) {
+      return "";  // an unknown name, which resolving reports with its origin
+    }
   }
 
   /// The configuration of the run in the folder; flags may repeat it, and change what does not

@@ -79,7 +79,8 @@ Choice choose(const ComponentKind& component, const std::vector<Given>& given) {
     try {
       name = component.resolve(one.text);
     } catch (const UsageError& error) {
-      refuse(one, error.what());
+      refuse(one, error.what() +
+                      (component.hint.empty() ? std::string() : "  (" + component.hint + ")"));
     }
     if (name != choice.name) choice.since = one.layer;
     choice.name = name;
@@ -147,8 +148,8 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
     const Choice choice = choose(component, given);
     if (choice.name.empty())
       throw UsageError("no " + component.kind + " given\n  --" + component.kind +
-                       " NAME selects one; --list " + component.kind +
-                       (component.kind == "loss" ? "es" : "s") + " shows them");
+                       " NAME selects one" +
+                       (component.hint.empty() ? "" : "; " + component.hint + " shows them"));
     since[component.kind] = choice.since;
     FieldInfo info{component.kind + ".name", "text", component.fallback, "", {}, ""};
     const bool by_default = choice.origin == "default";

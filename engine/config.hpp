@@ -44,13 +44,16 @@ struct ComponentKind {
   std::function<std::string(const std::string& name)> resolve;
   /// The options of the component of that name.
   std::function<std::vector<FieldInfo>(const std::string& name)> fields;
+  std::string hint{};  ///< what shows all names: "dmltrain --list losses"
 };
 
 /// The kind of everything in Registry<Base>.
-template <class Base> ComponentKind component_kind(std::string fallback = {}) {
+template <class Base>
+ComponentKind component_kind(std::string fallback = {}, std::string hint = {}) {
   return {Base::kind, std::move(fallback),
           [](const std::string& name) { return Registry<Base>::find(name).about.name; },
-          [](const std::string& name) { return Registry<Base>::find(name).fields; }};
+          [](const std::string& name) { return Registry<Base>::find(name).fields; },
+          std::move(hint)};
 }
 
 /// Everything that may be configured.

@@ -87,13 +87,14 @@ ConfigSchema make_schema() {
     info.name = "head." + info.name;
     schema.fields.push_back(std::move(info));
   }
-  schema.components = {component_kind<Dataset>("cub200"),
-                       component_kind<Augment>("standard"),
-                       component_kind<Net>(),
-                       component_kind<Loss>(),
-                       component_kind<Sampler>("shuffle"),
-                       component_kind<Optimizer>("adam"),
-                       component_kind<Schedule>("constant")};
+  const std::string list = "dmltrain --list ";
+  schema.components = {component_kind<Dataset>("cub200", list + "datasets"),
+                       component_kind<Augment>("standard", list + "augments"),
+                       component_kind<Net>("", list + "nets"),
+                       component_kind<Loss>("", list + "losses"),
+                       component_kind<Sampler>("shuffle", list + "samplers"),
+                       component_kind<Optimizer>("adam", list + "optimizers"),
+                       component_kind<Schedule>("constant", list + "schedules")};
   schema.aliases = {{"embedding_dim", "head.dim"},
                     {"lr", "optimizer.lr"},
                     {"weight_decay", "optimizer.weight_decay"},
@@ -149,8 +150,7 @@ FieldInfo flag_info(const std::string& key) {
   if (key == "images_per_class")
     return {key, "integer", "", "images of a class in a batch (sampler.images)", {}, ""};
   for (const ComponentKind& component : training_schema().components)
-    if (component.kind == key)
-      return {key, "text", component.fallback, "a name out of --list", {}, ""};
+    if (component.kind == key) return {key, "text", component.fallback, component.hint, {}, ""};
   for (const FieldInfo& info : training_schema().fields)
     if (info.name == key) return info;
   throw Error("no flag '" + key + "'");

@@ -52,7 +52,7 @@ Manifest read_dataset(const std::string& name, const Settings& settings, const f
   } catch (const FormatError&) {
     throw;
   } catch (const DataError& error) {
-    if (canonical(name) == "shapes") throw;
+    if (std::string(error.what()).find("--dataset shapes") != std::string::npos) throw;
     throw DataError(std::string(error.what()) +
                     "\n  to try it at once on images that are built in: --dataset shapes");
   }

@@ -26,8 +26,9 @@ void check_message(const std::string& tool, const std::vector<std::string>& argu
 }  // namespace
 
 TEST_CASE("messages: unknown names come with the nearest known one") {
-  check_message("dmltrain", {"--loss", "groupp", "--net", "resnet18"}, 2,
-                {"dmltrain: no loss named 'groupp'; did you mean 'group'?"});
+  check_message(
+      "dmltrain", {"--loss", "groupp", "--net", "resnet18"}, 2,
+      {"dmltrain: no loss named 'groupp'; did you mean 'group'?  (dmltrain --list losses)"});
   check_message("dmltrain", {"--loss", "group", "--net", "resnet81"}, 2,
                 {"no net named 'resnet81'; did you mean 'resnet18'?"});
   check_message("dmltrain", {"--los", "group"}, 2, {"no flag named '--los'", "'--loss'"});

@@ -25,7 +25,7 @@ ConfigSchema schema_of_test() {
   return {.fields = {{"batch_size", "integer", "32", "images", {1, 1e6}, ""},
                      {"metrics", "text", "recall@1", "list", {}, ""},
                      {"overwrite", "flag", "false", "replace", {}, ""}},
-          .components = {{"loss", "", resolve_name, options_of}},
+          .components = {{"loss", "", resolve_name, options_of, "tool --list losses"}},
           .aliases = {{"temp", "loss.temperature"}}};
 }
 
@@ -84,7 +84,7 @@ TEST_CASE("config: another component drops the options of the former one") {
 
 TEST_CASE("config: errors name the place and the nearest known name") {
   CHECK(error_of({{"loss", "groupp", "--loss groupp", Layer::flag}}) ==
-        "no loss named 'groupp'; did you mean 'group'?");
+        "no loss named 'groupp'; did you mean 'group'?  (tool --list losses)");
   CHECK(error_of(parse_toml("loss = \"group\"\n  batch_sizes = 3", Layer::file, "a.toml")) ==
         "a.toml:2:3: no setting named 'batch_sizes'; did you mean 'batch_size'?");
 }
