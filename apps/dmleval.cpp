@@ -246,8 +246,9 @@ class ImageEvaluation {
             one.key + "'");
       settings[one.key.substr(8)] = one.text;
     }
-    const std::string folder =
-        !options_.data_dir.empty() ? options_.data_dir : configured("data_dir");
+    const std::string folder = !options_.data_dir.empty() ? options_.data_dir
+                               : same                     ? configured("data_dir")
+                                                          : "";
     dml::Manifest manifest =
         dml::read_dataset(dataset_, settings, dml::data_folder(folder),
                           [&](const std::string& note) { terminal_.note(note); });

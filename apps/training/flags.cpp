@@ -99,6 +99,9 @@ void TrainFlags::add_settings(CLI::App& app) {
       if (!info.fallback.empty() && info.fallback != "none")
         flag.option->default_str(info.fallback);
     }
+  app.add_flag("--deterministic", deterministic_,
+               "every run repeats bit for bit, with or without it")
+      ->group("How");
   app.add_flag("--no-freeze-batch-norm", no_freeze_, "statistics of each batch")->group("");
 }
 

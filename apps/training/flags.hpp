@@ -49,6 +49,7 @@ class TrainFlags {
   std::map<std::string, Flag> flags_;
   std::vector<std::unique_ptr<OldFlag>> old_;
   bool no_freeze_ = false;
+  bool deterministic_ = false;
   std::string resume_;
   CLI::Option* resume_option_ = nullptr;
 };

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "dml/clip.hpp"
+#include "dml/training/embed.hpp"
 #include "dml/training/numbers.hpp"
 #include "engine/safetensors.hpp"
 
@@ -75,14 +76,15 @@ void Trainer::resume(const CheckpointPair& checkpoint) {
 
 bool Trainer::run(const std::function<bool()>& stop) {
   bool stopped = false;
+  // Interrupted in the very last evaluation: the steps are done, the evaluation is not.
+  if (finished() && state_.step_in_epoch > 0) stopped = !after_epoch();
   while (!finished() && !stopped) {
     before_epoch();
     stopped = !run_epoch(stop);
     if (stopped) {
       write_checkpoint("last", {});
     } else {
-      after_epoch();
-      stopped = !finished() && stop();
+      stopped = !after_epoch() || (!finished() && stop());
     }
   }
   parts_.events.emit(RunEnded{state_.epoch, state_.step, stopped});
@@ -165,40 +167,36 @@ StepDone Trainer::step(const Batch& batch) {
   return done;
 }
 
-void Trainer::after_epoch() {
+bool Trainer::after_epoch() {
   const bool whole = state_.step_in_epoch == steps_per_epoch_;
   const std::int64_t epoch = state_.epoch + 1;
+  const Moment last{state_.epoch, state_.step_in_epoch - 1, steps_per_epoch_};
+  EpochDone done;
+  done.epoch = epoch;
+  done.epochs = total_epochs();
+  done.step = state_.step;
+  done.loss = state_.loss_sum / static_cast<double>(state_.step_in_epoch);
+  done.learning_rate = parts_.optimizer.lr() * parts_.schedule.factor(last);
+  done.images = state_.images;
+  done.best_metric = options_.select_by;
   const bool due = options_.eval_every > 0 && (epoch % options_.eval_every == 0 || finished());
-  EpochDone done{.epoch = epoch,
-                 .epochs = total_epochs(),
-                 .step = state_.step,
-                 .loss = state_.loss_sum / static_cast<double>(state_.step_in_epoch),
-                 .learning_rate = parts_.optimizer.lr() *
-                                  parts_.schedule.factor(
-                                      {state_.epoch, state_.step_in_epoch - 1, steps_per_epoch_}),
-                 .images = state_.images,
-                 .metrics = {},
-                 .split = {},
-                 .best = 0,
-                 .best_epoch = 0,
-                 .best_metric = options_.select_by};
+  if (due && parts_.evaluate) {
+    try {
+      done.metrics = parts_.evaluate();
+    } catch (const Interrupted&) {
+      // All steps of the epoch are in this checkpoint; going on begins with the evaluation.
+      write_checkpoint("last", {});
+      return false;
+    }
+    done.split = options_.split;
+  }
   if (whole) {
     state_.epoch = epoch;
     state_.step_in_epoch = 0;
     state_.loss_sum = 0;
     state_.images = 0;
   }
-  if (due && parts_.evaluate) {
-    done.metrics = parts_.evaluate();
-    done.split = options_.split;
-    const double value = figure(done.metrics, options_.select_by, std::nan(""));
-    parts_.schedule.observe(value);
-    if (state_.best_epoch == 0 || value > state_.best) {
-      state_.best = value;
-      state_.best_epoch = epoch;
-      write_checkpoint("best", done.metrics);
-    }
-  }
+  if (!done.metrics.empty()) note_figures(done.metrics, epoch);
   done.best = state_.best;
   done.best_epoch = state_.best_epoch;
   // Rows are told before the checkpoint: a run that is killed in between tells them once only,
@@ -206,6 +204,16 @@ void Trainer::after_epoch() {
   parts_.events.emit(done);
   write_checkpoint("last", done.metrics);
   if (whole) keep_checkpoint();
+  return true;
+}
+
+void Trainer::note_figures(const Figures& metrics, std::int64_t epoch) {
+  const double value = figure(metrics, options_.select_by, std::nan(""));
+  parts_.schedule.observe(value);
+  if (state_.best_epoch > 0 && !(value > state_.best)) return;
+  state_.best = value;
+  state_.best_epoch = epoch;
+  write_checkpoint("best", metrics);
 }
 
 void Trainer::write_checkpoint(const std::string& name, const Figures& figures) {

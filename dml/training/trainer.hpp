@@ -74,7 +74,9 @@ class Trainer {
   void before_epoch();
   /// @return false when asked to stop.
   bool run_epoch(const std::function<bool()>& stop);
-  void after_epoch();
+  /// @return false when the evaluation was interrupted.
+  bool after_epoch();
+  void note_figures(const Figures& metrics, std::int64_t epoch);
   StepDone step(const Batch& batch);
   [[noreturn]] void refuse_numbers(const Batch& batch, const Tensor& embedding, double loss);
   std::string first_bad_number(const Batch& batch, const Tensor& embedding, double loss) const;
@@ -88,7 +90,6 @@ class Trainer {
   RunFolder folder_;
   Metadata metadata_;
   TrainingState state_;
-  Figures figures_;  // of the last evaluation
   std::int64_t steps_per_epoch_ = 0;
   double last_norm_ = 0;
 };
