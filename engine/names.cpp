@@ -42,7 +42,7 @@ std::string nearest(std::string_view name, const std::vector<std::string>& known
     std::size_t distance = edit_distance(wanted, other);
     // The beginning of a long name is a common abbreviation.
     if (wanted.size() >= 3 && other.rfind(wanted, 0) == 0) distance = 1;
-    if (distance < least) {
+    if (distance < least || (distance == least && candidate.size() < best.size())) {
       least = distance;
       best = candidate;
     }

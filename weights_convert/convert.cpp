@@ -73,6 +73,7 @@ std::filesystem::path default_output(const std::filesystem::path& input) {
   static constexpr const char* endings[] = {".pth", ".pt", ".th", ".bin", ".ckpt", ".pkl"};
   std::filesystem::path output = input;
   if (!output.has_filename()) output = output.parent_path();
+  if (output.extension() == ".safetensors") return output;
   if (output.extension() == ".tar") output.replace_extension();
   const std::string ending = output.extension().string();
   if (std::find(std::begin(endings), std::end(endings), ending) != std::end(endings))

@@ -23,23 +23,30 @@ class Cub200 final : public Dataset {
   Cub200(Options options, const Setup& setup) : options_(options), root_(setup.root) {}
 
   Manifest read() const override {
-    Manifest manifest = read_cub_layout(find(), options_.train_classes, "cub200");
-    return manifest;
+    const std::optional<fs::path> folder = find();
+    if (!folder) refuse_absent();
+    return read_cub_layout(*folder, options_.train_classes, "cub200");
   }
 
   std::optional<Expected> expected() const override {
     if (options_.train_classes != 0 && options_.train_classes != 100) return std::nullopt;
-    if (read_cub_layout(find(), 0, "cub200").class_names.size() != 200) return std::nullopt;
+    const std::optional<fs::path> folder = find();  // other data in this layout have other counts
+    if (folder && read_cub_layout(*folder, 0, "cub200").class_names.size() != 200)
+      return std::nullopt;
     return Expected{5864, 100, 5924, 100};
   }
 
  private:
-  /// The dataset's folder: root itself or a known place below it.
-  fs::path find() const {
+  /// The dataset's folder: root itself or a known place below it; none when it is not there.
+  std::optional<fs::path> find() const {
     for (const char* place : {"", "CUB_200_2011", "CUB_200_2011/CUB_200_2011", "cub200", "cub"}) {
       const fs::path folder = *place == 0 ? root_ : root_ / place;
       if (fs::exists(folder / "images.txt")) return folder;
     }
+    return std::nullopt;
+  }
+
+  [[noreturn]] void refuse_absent() const {
     throw DataError(fmt::format(
         "cub200: no images.txt in {0} or {0}/CUB_200_2011\n"
         "  wget -P {0} https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz\n"
