@@ -136,7 +136,9 @@ void parse(CLI::App& app, std::vector<std::string> arguments) {
   app.allow_extras();
   // A flag that is given twice holds its last value, so that scripts can append to a command.
   for (CLI::Option* option : app.get_options())
-    if (option->get_items_expected_max() == 1)
+    if (option->get_items_expected_max() == 1 &&
+        option->get_multi_option_policy() == CLI::MultiOptionPolicy::Throw &&
+        !option->get_allow_extra_args())
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
