@@ -12,7 +12,7 @@ echo "== 1 of 3: what is needed"
 bash scripts/setup.sh
 echo "== 2 of 3: building"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DDML_CUDA=OFF -DDML_TESTS=OFF -DDML_BENCH=OFF >/dev/null
-cmake --build "$build" -j "$jobs" --target dmltrain dmleval dmlinfo
+cmake --build "$build" -j "$jobs" --target dmltrain dmleval convert_weights dmlinfo
 echo "== 3 of 3: training"
 mkdir -p data_cache
 "$build/dmltrain" --preset demo/shapes --data-dir data_cache -o "$run" --overwrite
