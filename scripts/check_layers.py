@@ -28,7 +28,7 @@ HOMES = [  # (third-party header, pattern of the files that may include it)
     (r"doctest/.*", r"tests/"),
     (r"CLI/.*", r"(apps/|bench/|tests/)"),
     (r"zip\.h$", r"weights_convert/"),
-    (r"matio\.h$", r"data/datasets/"),
+    (r"matio\.h$", r"(data/datasets/|tests/data/)"),
 ]
 SWITCH = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b.*\bDML_(CUDA|HAS_CUDA|FAISS|TESTS|BENCH)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

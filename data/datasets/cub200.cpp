@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include "data/dataset.hpp"
 #include "data/datasets/cub_layout.hpp"
+#include "data/datasets/listing.hpp"
 
 namespace dml {
 namespace {
@@ -23,9 +26,14 @@ class Cub200 final : public Dataset {
   Cub200(Options options, const Setup& setup) : options_(options), root_(setup.root) {}
 
   Manifest read() const override {
-    const std::optional<fs::path> folder = find();
-    if (!folder) refuse_absent();
-    return read_cub_layout(*folder, options_.train_classes, "cub200");
+    if (const std::optional<fs::path> folder = find())
+      return read_cub_layout(*folder, options_.train_classes, "cub200");
+    // Several published programs read the pictures alone, one folder per class.
+    for (const char* place : places)
+      if (const fs::path images = root_ / place / "images";
+          fs::is_directory(images) && !listing::folders(images).empty())
+        return listing::class_folders(images, "cub200", options_.train_classes);
+    refuse_absent();
   }
 
   std::optional<Expected> expected() const override {
@@ -37,9 +45,12 @@ class Cub200 final : public Dataset {
   }
 
  private:
+  static constexpr std::array places{
+      "", "CUB_200_2011", "CUB_200_2011/CUB_200_2011", "cub-200-2011", "cub200", "cub"};
+
   /// The dataset's folder: root itself or a known place below it; none when it is not there.
   std::optional<fs::path> find() const {
-    for (const char* place : {"", "CUB_200_2011", "CUB_200_2011/CUB_200_2011", "cub200", "cub"}) {
+    for (const char* place : places) {
       const fs::path folder = *place == 0 ? root_ : root_ / place;
       if (fs::exists(folder / "images.txt")) return folder;
     }

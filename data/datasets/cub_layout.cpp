@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include "data/datasets/listing.hpp"
@@ -14,45 +13,18 @@ namespace {
 namespace fs = std::filesystem;
 using Rows = std::vector<std::vector<std::string>>;
 
-std::int64_t number(const std::string& text, const fs::path& file, std::size_t row) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
-    throw FormatError(
-        fmt::format("{}: entry {}: '{}' is not a number", file.string(), row + 1, text));
-  return value;
-}
-
-Rows pairs(const fs::path& file) {
-  Rows rows = listing::table(file);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows[i].size() < 2)
-      throw FormatError(fmt::format("{}: entry {} has {} word, two are expected", file.string(),
-                                    i + 1, rows[i].size()));
-  return rows;
-}
-
 /// Image id -> class from 1.
 std::map<std::int64_t, std::int64_t> read_labels(const fs::path& file) {
   std::map<std::int64_t, std::int64_t> labels;
-  const Rows rows = pairs(file);
+  const Rows rows = listing::table(file, 2);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::int64_t label = number(rows[i][1], file, i);
+    const std::int64_t label = listing::integer(rows[i][1], file, i);
     if (label < 1 || label > 10000000)
       throw FormatError(
           fmt::format("{}: entry {}: class {}; classes count from 1", file.string(), i + 1, label));
-    labels[number(rows[i][0], file, i)] = label;
+    labels[listing::integer(rows[i][0], file, i)] = label;
   }
   return labels;
-}
-
-/// A list must not lead out of its own folder.
-void require_inside(const std::string& path, const fs::path& list) {
-  const fs::path relative(path);
-  const bool leads_out =
-      relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end();
-  if (leads_out)
-    throw FormatError(fmt::format("{}: '{}' leads out of the folder", list.string(), path));
 }
 
 std::vector<std::string> class_names(const fs::path& file, const Manifest& manifest,
@@ -61,27 +33,12 @@ std::vector<std::string> class_names(const fs::path& file, const Manifest& manif
   for (const Item& item : manifest.items)
     names[static_cast<std::size_t>(item.label)] = item.file.parent_path().filename().string();
   if (!fs::exists(file)) return names;
-  const Rows rows = pairs(file);
+  const Rows rows = listing::table(file, 2);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::int64_t label = number(rows[i][0], file, i);
+    const std::int64_t label = listing::integer(rows[i][0], file, i);
     if (label >= 1 && label <= classes) names[static_cast<std::size_t>(label - 1)] = rows[i][1];
   }
   return names;
-}
-
-void require_files(const Manifest& manifest, const std::string& dataset, const fs::path& folder) {
-  std::int64_t missing = 0;
-  fs::path first;
-  for (const Item& item : manifest.items) {
-    if (fs::exists(item.file)) continue;
-    if (missing++ == 0) first = item.file;
-  }
-  if (missing == 0) return;
-  throw DataError(fmt::format(
-      "{}: {} images are named in {}, {} of them are missing\n  the first: {}\n  unpack the "
-      "archive "
-      "again",
-      dataset, manifest.items.size(), (folder / "images.txt").string(), missing, first.string()));
 }
 
 }  // namespace
@@ -89,7 +46,7 @@ void require_files(const Manifest& manifest, const std::string& dataset, const f
 Manifest read_cub_layout(const fs::path& folder, std::int64_t train_classes,
                          const std::string& dataset) {
   const fs::path list = folder / "images.txt", label_list = folder / "image_class_labels.txt";
-  const Rows files = pairs(list);
+  const Rows files = listing::table(list, 2);
   const auto labels = read_labels(label_list);
   if (files.empty() || files.size() != labels.size())
     throw FormatError(fmt::format("{}: {} images, but {} labels in {}", list.string(), files.size(),
@@ -99,11 +56,11 @@ Manifest read_cub_layout(const fs::path& folder, std::int64_t train_classes,
   const std::int64_t split = listing::train_classes(classes, train_classes);
   Manifest manifest;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    const auto label = labels.find(number(files[i][0], list, i));
+    const auto label = labels.find(listing::integer(files[i][0], list, i));
     if (label == labels.end())
       throw FormatError(fmt::format("{}: image {} has no entry in {}", list.string(), files[i][0],
                                     label_list.filename().string()));
-    require_inside(files[i][1], list);
+    listing::require_inside(files[i][1], list);
     const bool trains = label->second <= split;
     manifest.items.push_back({.file = folder / "images" / files[i][1],
                               .label = label->second - 1,
@@ -112,7 +69,7 @@ Manifest read_cub_layout(const fs::path& folder, std::int64_t train_classes,
   manifest.class_names = class_names(folder / "classes.txt", manifest, classes);
   manifest.root = folder;
   manifest.layout = folder.filename().string() + " (images.txt, image_class_labels.txt)";
-  require_files(manifest, dataset, folder);
+  listing::require_files(manifest, dataset, list);
   return manifest;
 }
 
