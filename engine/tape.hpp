@@ -66,13 +66,18 @@ class Tape : public std::enable_shared_from_this<Tape> {
     return std::shared_ptr<Tape>(new Tape(device, Mode::train, random));
   }
   /// A tape that records nothing and keeps nothing; layers behave as at test time.
-  static std::shared_ptr<Tape> infer(Device& device) {
-    return std::shared_ptr<Tape>(new Tape(device, Mode::infer, {0, Purpose::dropout}));
+  /// @param first_row  which row of a larger set the first row of the batch is.
+  static std::shared_ptr<Tape> infer(Device& device, std::int64_t first_row = 0) {
+    std::shared_ptr<Tape> tape(new Tape(device, Mode::infer, {0, Purpose::dropout}));
+    tape->first_row_ = first_row;
+    return tape;
   }
 
   Device& device() const { return device_; }
   bool training() const { return mode_ == Mode::train; }
   std::size_t length() const { return nodes_.size(); }
+  /// Which row of the set that is being embedded the first row of the batch is; 0 in training.
+  std::int64_t first_row() const { return first_row_; }
   /// A stream that no one else on this tape gets (dropout masks). Same order, same numbers.
   Random next_random() { return random_.split(draws_++); }
 
@@ -149,6 +154,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
   Mode mode_;
   Random random_;
   std::uint64_t draws_ = 0;
+  std::int64_t first_row_ = 0;
   std::vector<Node> nodes_;
   std::vector<std::pair<Parameter*, int>> leaves_;
 };

@@ -12,7 +12,7 @@ Tensor embed_images(Device& device, const Embedder& embedder, Loader& loader, st
   Tensor all;
   std::int64_t next = 0;
   while (const auto one = loader.next()) {
-    const auto tape = Tape::infer(device);
+    const auto tape = Tape::infer(device, next);
     const Tensor values = device.dense(embedder(tape->input(one->images)).value()).to_host();
     if (!all.defined()) all = Tensor::empty({images, values.dim(1)}, DType::f32);
     const Tensor converted = values.to(DType::f32);
