@@ -1,6 +1,7 @@
 #include "engine/config.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <sstream>
 
@@ -103,6 +104,16 @@ Config::Value resolved(const FieldInfo& info, const std::vector<Given>& given, L
   return value;
 }
 
+/// The options of the nested component that `value` names.
+std::vector<FieldInfo> options_of_nested(const FieldInfo& option, const Config::Value& value,
+                                         const std::vector<Given>& given) {
+  try {
+    return option.nested(value.text);
+  } catch (const UsageError& error) {
+    refuse(*last_of(given, option.name), error.what());
+  }
+}
+
 /// The near miss of a key that nobody knows.
 std::string unknown_key(const ConfigSchema& schema, const std::map<std::string, std::size_t>& known,
                         const std::vector<Config::Value>& values, const std::string& key) {
@@ -143,6 +154,24 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
     config.by_key_[value.info.name] = config.values_.size();
     config.values_.push_back(std::move(value));
   };
+  const std::function<void(const std::string&, const std::vector<FieldInfo>&, Layer)> add_options =
+      [&](const std::string& of, const std::vector<FieldInfo>& options, Layer from) {
+        for (FieldInfo option : options) {
+          option.name = of + "." + option.name;
+          if (!option.nested) {
+            add(resolved(option, given, from));
+            continue;
+          }
+          const std::string stem = option.name.substr(0, option.name.rfind('.'));
+          for (Given& one : given)
+            if (one.key == stem) one.key = option.name;
+          Value value = resolved(option, given, from);
+          since[stem] = value.text == option.fallback ? from : value.layer;
+          const std::vector<FieldInfo> inner = options_of_nested(option, value, given);
+          add(std::move(value));
+          add_options(stem, inner, since[stem]);
+        }
+      };
   for (const FieldInfo& info : schema.fields) add(resolved(info, given, Layer::fallback));
   for (const ComponentKind& component : schema.components) {
     const Choice choice = choose(component, given);
@@ -155,15 +184,14 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
     const bool by_default = choice.origin == "default";
     add({info, choice.name, choice.origin, by_default ? Layer::fallback : Layer::flag});
     if (!by_default) config.values_.back().layer = last_of(given, info.name)->layer;
-    for (FieldInfo option : component.fields(choice.name)) {
-      option.name = component.kind + "." + option.name;
-      add(resolved(option, given, choice.since));
-    }
+    add_options(component.kind, component.fields(choice.name), choice.since);
   }
   for (const Given& one : given) {
     if (config.by_key_.count(one.key) != 0) continue;
-    const std::string kind = one.key.substr(0, one.key.find('.'));
-    if (since.count(kind) != 0 && one.layer < since[kind]) continue;
+    const bool dropped = std::any_of(since.begin(), since.end(), [&](const auto& entry) {
+      return one.layer < entry.second && one.key.rfind(entry.first + ".", 0) == 0;
+    });
+    if (dropped) continue;
     refuse(one, unknown_key(schema, config.by_key_, config.values_, one.key));
   }
   return config;

@@ -93,4 +93,21 @@ template <class Base, class T> struct Register {
   }
 };
 
+/// A component of kind Base inside the options of another one:
+///   Nested distance{"lp", {{"power", "2"}}};
+///   ... nested<Distance>("distance", &Options::distance, "how far two embeddings are apart")
+/// make_nested makes it.
+template <class Base, class Options>
+constexpr NestedField<Options> nested(const char* name, Nested Options::*member, const char* help) {
+  return {name, member, help,
+          [](const std::string& chosen) { return Registry<Base>::find(chosen).fields; }};
+}
+
+/// The component that `choice` names; null for none. @throws UsageError as Registry::make.
+template <class Base>
+std::unique_ptr<Base> make_nested(const Nested& choice, const typename Base::Setup& setup) {
+  if (choice.name.empty()) return nullptr;
+  return Registry<Base>::make(choice.name, choice.settings, setup);
+}
+
 }  // namespace dml

@@ -33,7 +33,58 @@ template <class T> bool parse(const std::string& text, T& value) {
   return status == std::errc() && stop == end && !text.empty();
 }
 
+constexpr const char* name_suffix = ".name";
+
+/// Whether a setting is the nested component of info or one of its options.
+bool belongs_to(const FieldInfo& info, const std::string& setting) {
+  const std::string stem = info.name.substr(0, info.name.size() - 5);
+  return setting == stem || setting.rfind(stem + ".", 0) == 0;
+}
+
+bool is_none(const std::string& name) { return name.empty() || canonical(name) == "none"; }
+
 }  // namespace
+
+FieldInfo nested_info(const char* name, const char* help, const Nested& fallback,
+                      std::vector<FieldInfo> (*fields)(const std::string&)) {
+  FieldInfo info{std::string(name) + name_suffix,
+                 "component",
+                 is_none(fallback.name) ? "none" : fallback.name,
+                 help,
+                 {},
+                 ""};
+  info.nested = [fields, fallback](const std::string& chosen) {
+    std::vector<FieldInfo> options;
+    if (is_none(chosen)) return options;
+    options = fields(chosen);
+    if (canonical(chosen) != canonical(fallback.name)) return options;
+    for (FieldInfo& option : options) {
+      const auto set = fallback.settings.find(option.name);
+      if (set != fallback.settings.end()) option.fallback = set->second;
+    }
+    return options;
+  };
+  return info;
+}
+
+Nested read_nested(const Settings& settings, const std::string& name, const Nested& fallback) {
+  Nested result = fallback;
+  for (const std::string& key : {name, name + name_suffix}) {
+    const auto found = settings.find(key);
+    if (found == settings.end() || canonical(found->second) == canonical(fallback.name)) continue;
+    result = {is_none(found->second) ? "" : found->second, {}};
+  }
+  const std::string prefix = name + ".";
+  for (const auto& [key, value] : settings)
+    if (key.rfind(prefix, 0) == 0 && key != name + name_suffix)
+      result.settings[key.substr(prefix.size())] = value;
+  return result;
+}
+
+void write_nested(const Nested& nested, const std::string& name, Settings& settings) {
+  settings[name + name_suffix] = nested.name.empty() ? "none" : nested.name;
+  for (const auto& [key, value] : nested.settings) settings[name + "." + key] = value;
+}
 
 void assign(const FieldInfo& info, const std::string& text, bool& out) {
   const std::string word = canonical(text);
@@ -92,6 +143,7 @@ void reject_unknown(const Settings& settings, const std::vector<FieldInfo>& fiel
   for (const auto& [name, value] : settings) {
     bool found = false;
     for (const std::string& one : known) found = found || one == name;
+    for (const FieldInfo& info : fields) found = found || (info.nested && belongs_to(info, name));
     if (!found) throw UsageError("no option named '" + name + "'" + suggestion(name, known));
   }
 }

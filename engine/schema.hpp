@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
@@ -14,6 +15,16 @@ namespace dml {
 struct Range {
   double low = -1e300;
   double high = 1e300;
+};
+
+/// Values by name, as text; what flags, presets and TOML tables are reduced to.
+using Settings = std::map<std::string, std::string>;
+
+/// A component inside another one (the distance of a loss): the name of the chosen one, empty for
+/// none, and its options. In settings it is `distance` (or `distance.name`) and `distance.p`.
+struct Nested {
+  std::string name;
+  Settings settings{};
 };
 
 /// One hyper-parameter of Options: its name, the member that stores it, its help, its range
@@ -42,20 +53,38 @@ constexpr Field<Options, std::string> field(const char* name, std::string Option
   return {name, member, help, {}, choices};
 }
 
-/// Values by name, as text; what flags, presets and TOML tables are reduced to.
-using Settings = std::map<std::string, std::string>;
+struct FieldInfo;
+
+/// A member of type Nested; see nested() in engine/registry.hpp.
+template <class Options> struct NestedField {
+  const char* name;
+  Nested Options::*member;
+  const char* help;
+  std::vector<FieldInfo> (*fields)(const std::string& name);  ///< of the component of that name
+};
 
 /// A field as help, manual and completion see it.
 struct FieldInfo {
   std::string name;
-  std::string type;      ///< "flag", "integer", "number", "text"
+  std::string type;      ///< "flag", "integer", "number", "text", "component"
   std::string fallback;  ///< the default, as text
   std::string help;
   Range range;
   std::string choices;
+  /// Type "component", whose name ends in ".name": the options of the component of that name.
+  std::function<std::vector<FieldInfo>(const std::string& name)> nested{};
 };
 
 namespace schema {
+
+/// The FieldInfo of a nested component; its options show the defaults that the outer one sets.
+FieldInfo nested_info(const char* name, const char* help, const Nested& fallback,
+                      std::vector<FieldInfo> (*fields)(const std::string&));
+/// The nested component that settings describe. Options that `fallback` sets hold while its
+/// component stays the chosen one.
+Nested read_nested(const Settings& settings, const std::string& name, const Nested& fallback);
+/// Puts a nested component into settings.
+void write_nested(const Nested& nested, const std::string& name, Settings& settings);
 
 /// Converts text to the type of a field and checks range or choices. @throws UsageError.
 void assign(const FieldInfo& info, const std::string& text, bool& out);
@@ -88,8 +117,11 @@ template <class Options> std::vector<FieldInfo> describe() {
   std::vector<FieldInfo> infos;
   const auto add = [&](const auto& f) {
     using T = std::decay_t<decltype(defaults.*(f.member))>;
-    infos.push_back({f.name, schema::type_name<T>(), schema::text_of(defaults.*(f.member)), f.help,
-                     f.range, f.choices == nullptr ? "" : f.choices});
+    if constexpr (std::is_same_v<T, Nested>)
+      infos.push_back(schema::nested_info(f.name, f.help, defaults.*(f.member), f.fields));
+    else
+      infos.push_back({f.name, schema::type_name<T>(), schema::text_of(defaults.*(f.member)),
+                       f.help, f.range, f.choices == nullptr ? "" : f.choices});
   };
   std::apply([&](const auto&... f) { (add(f), ...); }, Options::fields);
   return infos;
@@ -104,8 +136,13 @@ template <class Options> Options read(const Settings& settings) {
   std::size_t next = 0;
   const auto one = [&](const auto& f) {
     const FieldInfo& info = infos[next++];
-    const auto found = settings.find(info.name);
-    if (found != settings.end()) schema::assign(info, found->second, options.*(f.member));
+    auto& member = options.*(f.member);
+    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Nested>) {
+      member = schema::read_nested(settings, f.name, member);
+    } else {
+      const auto found = settings.find(info.name);
+      if (found != settings.end()) schema::assign(info, found->second, member);
+    }
   };
   std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);
   return options;
@@ -114,7 +151,13 @@ template <class Options> Options read(const Settings& settings) {
 /// All values of Options as text; read<Options>(write(options)) gives the same values.
 template <class Options> Settings write(const Options& options) {
   Settings settings;
-  const auto one = [&](const auto& f) { settings[f.name] = schema::text_of(options.*(f.member)); };
+  const auto one = [&](const auto& f) {
+    const auto& member = options.*(f.member);
+    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Nested>)
+      schema::write_nested(member, f.name, settings);
+    else
+      settings[f.name] = schema::text_of(member);
+  };
   std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);
   return settings;
 }
