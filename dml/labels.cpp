@@ -20,14 +20,17 @@ Tensor fill(std::int64_t rows, std::int64_t columns, DType type, Value value) {
 
 }  // namespace
 
-Labels::Labels(std::vector<std::int64_t> of, std::int64_t classes)
-    : of_(std::move(of)), present_(of_), classes_(classes) {
+Labels::Labels(std::vector<std::int64_t> of) : of_(std::move(of)), present_(of_), classes_(0) {
+  std::sort(present_.begin(), present_.end());
+  present_.erase(std::unique(present_.begin(), present_.end()), present_.end());
+}
+
+Labels::Labels(std::vector<std::int64_t> of, std::int64_t classes) : Labels(std::move(of)) {
+  classes_ = classes;
   for (const std::int64_t label : of_)
     DML_CHECK(label >= 0 && label < classes,
               fmt::format("label {} is outside [0, {}), the classes of the training set", label,
                           classes));
-  std::sort(present_.begin(), present_.end());
-  present_.erase(std::unique(present_.begin(), present_.end()), present_.end());
 }
 
 Tensor Labels::tensor() const { return Tensor::of<std::int64_t>({size()}, of_); }

@@ -7,13 +7,15 @@
 
 namespace dml {
 
-/// The class of every row of a batch, each in [0, classes). Labels are known on the host before a
-/// step begins; what is derived from them (masks, one-hot rows) has a shape that depends on the
-/// size of the batch and the number of classes alone.
+/// The class of every row of a batch, each in [0, classes) unless made without classes. Labels are
+/// known on the host before a step begins; what is derived from them (masks, one-hot rows) has a
+/// shape that depends on the size of the batch and the number of classes alone.
 class Labels {
  public:
   /// @throws ShapeError when a label is outside [0, classes).
   Labels(std::vector<std::int64_t> of, std::int64_t classes);
+  /// Labels of any value, for losses that only compare them; classes() is 0.
+  explicit Labels(std::vector<std::int64_t> of);
 
   /// How many rows the batch has.
   std::int64_t size() const { return static_cast<std::int64_t>(of_.size()); }

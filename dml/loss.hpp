@@ -6,6 +6,7 @@
 
 #include "dml/labels.hpp"
 #include "dml/requirements.hpp"
+#include "dml/tuples.hpp"
 #include "engine/registry.hpp"
 #include "engine/tape.hpp"
 #include "nets/net.hpp"
@@ -43,10 +44,16 @@ class Loss {
 
   /// What a loss sees of one training batch of n images. Values are f32 (f64 in checks).
   struct Batch {
-    Var embedding;                            ///< [n, dim]
-    Var features;                             ///< [n, features] pooled map of the net
-    Var neck{};                               ///< [n, dim], undefined where the head has no neck
-    const Labels& labels;                     ///< of the n images
+    Var embedding;         ///< [n, dim]
+    Var features;          ///< [n, features] pooled map of the net
+    Var neck{};            ///< [n, dim], undefined where the head has no neck
+    const Labels& labels;  ///< of the n images
+    /// A reference set [q, dim]: anchors come from the batch, positives and negatives from here;
+    /// equal indices are different samples. Undefined: the batch itself, no sample with itself.
+    Var reference{};
+    const Labels* reference_labels = nullptr;  ///< of the q rows of reference
+    /// The pairs or triplets to look at (from a miner); null: all that the labels make.
+    const Tuples* tuples = nullptr;
     std::span<const std::int64_t> samples{};  ///< index of every image in the training set
     std::int64_t epoch = 0;                   ///< from 0
     std::int64_t step = 0;                    ///< of the whole run, from 0
@@ -73,14 +80,19 @@ class Loss {
   /// pairs): tensors of one number that may lie on the device. The trainer keeps a copy of the map
   /// and reads it some steps late.
   const std::map<std::string, Tensor>& diagnostics() const { return diagnostics_; }
+  /// Values of the last batch before their reduction, by the name of the sub-loss, where there is
+  /// one for each anchor: [n], 0 for anchors that have none.
+  const std::map<std::string, Tensor>& items() const { return items_; }
 
  protected:
   Loss() = default;
   /// Notes a number for diagnostics().
   void note(const std::string& name, const Var& value) { diagnostics_[name] = value.value(); }
+  /// Notes values for items().
+  void note_items(const std::string& name, const Var& values) { items_[name] = values.value(); }
 
  private:
-  std::map<std::string, Tensor> diagnostics_;
+  std::map<std::string, Tensor> diagnostics_, items_;
 };
 
 }  // namespace dml

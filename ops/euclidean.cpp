@@ -1,0 +1,306 @@
+#include "ops/euclidean.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "ops/lines.hpp"
+#include "ops/matmul.hpp"
+
+namespace dml {
+namespace {
+
+/// With w_ij = 2 dy_ij dy/dsquared:  da_i = sum_j w_ij (a_i - b_j),  db_j = sum_i w_ij (b_j - a_i).
+struct EuclideanOp {
+  Euclidean in;
+  Tensor y{};
+
+  Tensor distances(Device& device) {
+    in.squares_a = device.empty({in.a.dim(0)}, in.a.dtype());
+    kernel::row_squares(device, in.a, in.squares_a);
+    in.squares_b = in.squares_a;
+    if (!in.self) {
+      in.squares_b = device.empty({in.b.dim(0)}, in.b.dtype());
+      kernel::row_squares(device, in.b, in.squares_b);
+    }
+    y = device.empty({in.a.dim(0), in.b.dim(0)}, in.a.dtype());
+    kernel::matmul(device, in.a, in.b, {false, true}, 1, 0, y);
+    kernel::euclidean_fwd(device, in, y);
+    return y;
+  }
+
+  Tensor forward(Device& device, const Tensor& x) {
+    in.a = in.b = device.dense(x);
+    in.self = true;
+    return distances(device);
+  }
+  Tensor forward(Device& device, const Tensor& left, const Tensor& right) {
+    in.a = device.dense(left);
+    in.b = device.dense(right);
+    return distances(device);
+  }
+
+  template <std::size_t N>
+  Grads<N> backward(Device& device, const Tensor& gradient, std::array<bool, N> wanted) const {
+    const Tensor dy = device.dense(gradient);
+    const DType type = y.dtype();
+    Tensor weights = device.empty(y.shape(), type);
+    Tensor sums = device.empty({y.dim(0)}, type), near = device.empty({y.dim(0)}, DType::u8);
+    kernel::euclidean_weights(device, in, y, dy, weights, sums, near);
+    Grads<N> all;
+    if (wanted[0]) {
+      all[0] = device.empty(in.a.shape(), type);
+      kernel::matmul(device, weights, in.b, {}, 1, 0, all[0]);
+      kernel::euclidean_finish(device, in, y, dy, sums, near, false, all[0]);
+    }
+    if constexpr (N == 2) {
+      if (wanted[1]) {
+        Tensor columns = device.empty({y.dim(1)}, type);
+        kernel::column_sums(device, weights, columns);
+        all[1] = device.empty(in.b.shape(), type);
+        kernel::matmul(device, weights, in.a, {true, false}, 1, 0, all[1]);
+        kernel::euclidean_finish(device, in, y, dy, columns, near, true, all[1]);
+      }
+    }
+    return all;
+  }
+};
+
+/// Sums of a row in blocks: the adds of a block go side by side, the blocks in f64.
+template <class T, class Term> double sum_of(std::int64_t n, const Term& term) {
+  double total = 0;
+  for (std::int64_t k = 0; k < n; k += 256) {
+    T part = 0;
+    const std::int64_t end = std::min(k + 256, n);
+#pragma omp simd reduction(+ : part)
+    for (std::int64_t j = k; j < end; ++j) part += term(j);
+    total += static_cast<double>(part);
+  }
+  return total;
+}
+
+template <class T> T exact(const T* p, const T* q, std::int64_t d) {
+  return static_cast<T>(
+      sum_of<T>(d, [=](std::int64_t k) { return (p[k] - q[k]) * (p[k] - q[k]); }));
+}
+
+template <class T>
+void square_rows(const Tensor& x, Tensor& squares, std::int64_t first, std::int64_t last) {
+  const std::int64_t d = x.dim(1);
+  for (std::int64_t i = first; i < last; ++i) {
+    const T* row = x.raw<T>() + i * d;
+    squares.raw<T>()[i] =
+        static_cast<T>(sum_of<T>(d, [=](std::int64_t k) { return row[k] * row[k]; }));
+  }
+}
+
+template <class T>
+void distance_rows(const Euclidean& in, Tensor& y, std::int64_t first, std::int64_t last) {
+  const std::int64_t q = y.dim(1), d = in.a.dim(1);
+  const T *aa = in.squares_a.raw<T>(), *bb = in.squares_b.raw<T>();
+  for (std::int64_t i = first; i < last; ++i) {
+    T* row = y.raw<T>() + i * q;
+    const T own = aa[i];
+    T nearest = 1;  // the smallest squared distance less its bound; negative: some entry is near
+#pragma omp simd reduction(min : nearest)
+    for (std::int64_t j = 0; j < q; ++j) {
+      const T squared = std::max(T(0), own + bb[j] - 2 * row[j]);
+      nearest = std::min(nearest, squared - T(0.01) * (own + bb[j]));
+      row[j] = squared;
+    }
+    if (nearest < T(0))
+      for (std::int64_t j = 0; j < q; ++j)
+        if (Euclidean::is_near(row[j], own, bb[j]))
+          row[j] =
+              in.self && i == j ? T(0) : exact(in.a.raw<T>() + i * d, in.b.raw<T>() + j * d, d);
+    if (in.self) row[i] = 0;
+    if (in.power == 2) continue;
+    if (in.power == 1) {
+#pragma omp simd
+      for (std::int64_t j = 0; j < q; ++j) row[j] = std::sqrt(row[j]);
+    } else {
+      for (std::int64_t j = 0; j < q; ++j) row[j] = Euclidean::raise(row[j], in.power);
+    }
+  }
+}
+
+/// 2 dy dy/dsquared where the entry is not near, else 0.
+template <class T> T weight(const Euclidean& in, T y, T dy, T aa, T bb, bool near_entries) {
+  const bool near = Euclidean::is_near(Euclidean::squared_of(y, in.power), aa, bb);
+  return near == near_entries ? 2 * dy * Euclidean::slope(y, in.power) : T(0);
+}
+
+/// weights of one row against columns [from, to) in the frequent case of power 1 or 2.
+template <class T>
+void weight_cells(const Euclidean& in, const T* y, const T* dy, std::int64_t step, T own,
+                  const T* other, T* out, bool add, std::int64_t from, std::int64_t to) {
+  const bool squared = in.power == 2;
+#pragma omp simd
+  for (std::int64_t j = from; j < to; ++j) {
+    const T v = y[j * step];
+    const T slope = squared ? T(2) : v > T(0) ? T(1) / v : T(0);
+    const bool near = Euclidean::is_near(squared ? v : v * v, own, other[j]);
+    const T w = near ? T(0) : dy[j * step] * slope;
+    out[j] = add ? out[j] + w : w;
+  }
+}
+
+/// Whether row i has a near entry off the diagonal. The bound is a little wider: entry (j, i) of a
+/// row's own column may differ from (i, j) in the last digit.
+template <class T>
+bool has_near(const Euclidean& in, const T* row, std::int64_t i, T own, const T* other,
+              std::int64_t q) {
+  bool found = false;
+  for (std::int64_t j = 0; j < q; ++j) {
+    const T squared = Euclidean::squared_of(row[j], in.power);
+    found = found || (squared < T(0.011) * (own + other[j]) && !(in.self && i == j));
+  }
+  return found;
+}
+
+template <class T>
+void weight_rows(const Euclidean& in, const Tensor& y, const Tensor& dy, Tensor& weights,
+                 Tensor& sums, Tensor& near, std::int64_t first, std::int64_t last) {
+  const std::int64_t n = y.dim(0), q = y.dim(1);
+  const T *aa = in.squares_a.raw<T>(), *bb = in.squares_b.raw<T>();
+  const T *all = y.raw<T>(), *up = dy.raw<T>();
+  const bool plain = in.power == 1 || in.power == 2;
+  constexpr std::int64_t tile = 64;  // rows and columns of a tile: transposed reads stay cached
+  for (std::int64_t i0 = first; i0 < last; i0 += tile)
+    for (std::int64_t j0 = 0; j0 < q; j0 += tile)
+      for (std::int64_t i = i0; i < std::min(i0 + tile, last); ++i) {
+        T* out = weights.raw<T>() + i * q;
+        const std::int64_t end = std::min(j0 + tile, q);
+        if (plain) {
+          weight_cells(in, all + i * q, up + i * q, 1, aa[i], bb, out, false, j0, end);
+          if (in.self) weight_cells(in, all + i, up + i, n, aa[i], bb, out, true, j0, end);
+          continue;
+        }
+        for (std::int64_t j = j0; j < end; ++j) {
+          out[j] = weight(in, all[i * q + j], up[i * q + j], aa[i], bb[j], false);
+          if (in.self) out[j] += weight(in, all[j * q + i], up[j * q + i], aa[j], bb[i], false);
+        }
+      }
+  for (std::int64_t i = first; i < last; ++i) {
+    T* out = weights.raw<T>() + i * q;
+    const T* row = all + i * q;
+    if (in.self) out[i] = 0;
+    sums.raw<T>()[i] = static_cast<T>(sum_of<T>(q, [=](std::int64_t j) { return out[j]; }));
+    near.raw<std::uint8_t>()[i] = has_near(in, row, i, aa[i], bb, q) ? 1 : 0;
+  }
+}
+
+template <class T>
+void sum_columns(const Tensor& weights, Tensor& sums, std::int64_t first, std::int64_t last) {
+  const std::int64_t q = weights.dim(1);
+  std::vector<double> total(static_cast<std::size_t>(last - first), 0);
+  for (std::int64_t i = 0; i < weights.dim(0); ++i) {
+    const T* row = weights.raw<T>() + i * q + first;
+    for (std::size_t j = 0; j < total.size(); ++j) total[j] += static_cast<double>(row[j]);
+  }
+  for (std::size_t j = 0; j < total.size(); ++j)
+    sums.raw<T>()[first + static_cast<std::int64_t>(j)] = static_cast<T>(total[j]);
+}
+
+/// out += w (own - other)
+template <class T> void pull(T w, const T* own, const T* other, std::int64_t d, T* out) {
+  for (std::int64_t k = 0; k < d; ++k) out[k] += w * (own[k] - other[k]);
+}
+
+template <class T>
+void finish_rows(const Euclidean& in, const Tensor& y, const Tensor& dy, const Tensor& sums,
+                 const Tensor& near, bool of_b, Tensor& dx, std::int64_t first, std::int64_t last) {
+  const std::int64_t n = y.dim(0), q = y.dim(1), d = in.a.dim(1);
+  const T *a = in.a.raw<T>(), *b = in.b.raw<T>(), *all = y.raw<T>(), *up = dy.raw<T>();
+  const T *aa = in.squares_a.raw<T>(), *bb = in.squares_b.raw<T>();
+  const auto near_weight = [&](std::int64_t r, std::int64_t c) {
+    return weight(in, all[r * q + c], up[r * q + c], aa[r], bb[c], true);
+  };
+  for (std::int64_t i = first; i < last; ++i) {
+    const T* own = (of_b ? b : a) + i * d;
+    T* out = dx.raw<T>() + i * d;
+    const T sum = sums.raw<T>()[i];
+    for (std::int64_t k = 0; k < d; ++k) out[k] = sum * own[k] - out[k];
+    if (of_b) {
+      for (std::int64_t r = 0; r < n; ++r)
+        if (near.raw<std::uint8_t>()[r] != 0)
+          if (const T w = near_weight(r, i); w != T(0)) pull(w, own, a + r * d, d, out);
+      continue;
+    }
+    if (near.raw<std::uint8_t>()[i] == 0) continue;
+    for (std::int64_t j = 0; j < q; ++j) {
+      if (in.self && i == j) continue;
+      const T w = near_weight(i, j) + (in.self ? near_weight(j, i) : T(0));
+      if (w != T(0)) pull(w, own, b + j * d, d, out);
+    }
+  }
+}
+
+/// The form of all kernels here: lines on one thread (reference) or on those of the device (cpu).
+template <bool threaded, class Body>
+void lines(Device& device, DType type, std::int64_t n, std::int64_t work, const Body& body) {
+  if constexpr (threaded) {
+    threaded_lines(device, n, work, body);
+  } else {
+    serial_lines(type, n, body);
+  }
+}
+
+template <bool threaded> void squares(Device& device, const Tensor& x, Tensor& out) {
+  lines<threaded>(
+      device, x.dtype(), x.dim(0), x.dim(1),
+      [&]<class T>(std::int64_t first, std::int64_t last) { square_rows<T>(x, out, first, last); });
+}
+template <bool threaded> void distances(Device& device, const Euclidean& in, Tensor& y) {
+  lines<threaded>(device, y.dtype(), y.dim(0), y.dim(1),
+                  [&]<class T>(std::int64_t first, std::int64_t last) {
+                    distance_rows<T>(in, y, first, last);
+                  });
+}
+template <bool threaded>
+void all_weights(Device& device, const Euclidean& in, const Tensor& y, const Tensor& dy,
+                 Tensor& weights, Tensor& sums, Tensor& near) {
+  lines<threaded>(device, y.dtype(), y.dim(0), y.dim(1),
+                  [&]<class T>(std::int64_t first, std::int64_t last) {
+                    weight_rows<T>(in, y, dy, weights, sums, near, first, last);
+                  });
+}
+template <bool threaded> void columns(Device& device, const Tensor& weights, Tensor& sums) {
+  lines<threaded>(device, weights.dtype(), weights.dim(1), weights.dim(0),
+                  [&]<class T>(std::int64_t first, std::int64_t last) {
+                    sum_columns<T>(weights, sums, first, last);
+                  });
+}
+template <bool threaded>
+void finish(Device& device, const Euclidean& in, const Tensor& y, const Tensor& dy,
+            const Tensor& sums, const Tensor& near, bool of_b, Tensor& dx) {
+  lines<threaded>(device, y.dtype(), dx.dim(0), dx.dim(1),
+                  [&]<class T>(std::int64_t first, std::int64_t last) {
+                    finish_rows<T>(in, y, dy, sums, near, of_b, dx, first, last);
+                  });
+}
+
+template <class K, class F> bool add(K& kernel, F reference, F cpu) {
+  return kernel.add(Backend::reference, reference, __FILE__) &&
+         kernel.add(Backend::cpu, cpu, __FILE__);
+}
+const bool added = add(kernel::row_squares, squares<false>, squares<true>) &&
+                   add(kernel::euclidean_fwd, distances<false>, distances<true>) &&
+                   add(kernel::euclidean_weights, all_weights<false>, all_weights<true>) &&
+                   add(kernel::column_sums, columns<false>, columns<true>) &&
+                   add(kernel::euclidean_finish, finish<false>, finish<true>);
+
+}  // namespace
+
+Var euclidean(const Var& a, const Var& b, double power) {
+  DML_CHECK(a.rank() == 2 && b.rank() == 2 && a.dim(1) == b.dim(1),
+            "euclidean: rows of " + to_string(a.shape()) + " and " + to_string(b.shape()) +
+                "; [n, d] and [q, d] are needed");
+  return apply(EuclideanOp{.in = {.power = power}}, a, b);
+}
+
+Var euclidean(const Var& x, double power) {
+  DML_CHECK(x.rank() == 2, "euclidean: x must be [n, d], not " + to_string(x.shape()));
+  return apply(EuclideanOp{.in = {.power = power}}, x);
+}
+
+}  // namespace dml
