@@ -1,0 +1,8 @@
+#include "ops/chord.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Chord>();
+}  // namespace
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/keep_above.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<KeepAbove>();
+}  // namespace
+}  // namespace dml
