@@ -73,6 +73,9 @@ class Loss {
   virtual Requirements requirements() const { return {}; }
   /// Called before every epoch.
   virtual void before_epoch(EpochView&) {}
+  /// The scores of embeddings for every class, without margins: [n, classes]; undefined where a
+  /// loss has no class vectors.
+  virtual Var logits(const Var& /*embedding*/) { return {}; }
   /// What retrieval compares, from the embedding of the model, on an inference tape.
   virtual Var embed(const Var& embedding) { return embedding; }
 

@@ -33,8 +33,8 @@ const Loss::Setup& checked(const Loss::Setup& setup) {
 }  // namespace
 
 ClassLoss::ClassLoss(const ClassOptions& options, const Setup& setup, const ClassVectors& wanted)
-    : TupleLoss(options, wanted.only_distance.empty() ? distance_name(options)
-                                                      : wanted.only_distance),
+    : TupleLoss(options,
+                wanted.only_distance.empty() ? distance_name(options) : wanted.only_distance),
       regularizer_(make_nested<Regularizer>(
           options.weight_regularizer,
           {.classes = checked(setup).classes, .centers_per_class = wanted.per_class})),
@@ -67,9 +67,9 @@ Var ClassLoss::compute(const Batch& batch) {
 Var ClassLoss::reduced_samples(const Var& values, const Batch& batch, bool anchors_only) {
   Var weighted = values;
   if (batch.tuples != nullptr)
-    weighted = values * values.constant_like(sample_weights(values.device(), batch.tuples,
-                                                            values.dim(0), values.dtype(),
-                                                            anchors_only));
+    weighted =
+        values * values.constant_like(sample_weights(values.device(), batch.tuples, values.dim(0),
+                                                     values.dtype(), anchors_only));
   return reduced("loss", ItemList{.values = weighted}, batch);
 }
 

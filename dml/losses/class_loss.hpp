@@ -36,10 +36,10 @@ struct ClassOptions : TupleOptions {
 
 /// The class vectors that a loss wants.
 struct ClassVectors {
-  std::string parameter;         ///< its name in the loss's scope
-  Init init;                     ///< how it begins
-  std::int64_t per_class = 1;    ///< vectors of every class
-  std::string only_distance{};   ///< the one distance that the loss is defined for; empty: any
+  std::string parameter;        ///< its name in the loss's scope
+  Init init;                    ///< how it begins
+  std::int64_t per_class = 1;   ///< vectors of every class
+  std::string only_distance{};  ///< the one distance that the loss is defined for; empty: any
 };
 
 /// A loss with one or more learnt vectors for every class. They are one row each of a parameter in

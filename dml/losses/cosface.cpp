@@ -12,9 +12,9 @@ class CosFace final : public ClassLoss {
     Options() : ClassOptions({"cosine", {}}) {}
     double margin = 0.35;
     double scale = 64;
-    static constexpr auto fields = ClassOptions::with(
-        field("margin", &Options::margin, "taken off the own cosine", {-2, 2}),
-        field("scale", &Options::scale, "times the cosines", {1e-6, 1e6}));
+    static constexpr auto fields =
+        ClassOptions::with(field("margin", &Options::margin, "taken off the own cosine", {-2, 2}),
+                           field("scale", &Options::scale, "times the cosines", {1e-6, 1e6}));
   };
 
   CosFace(Options options, const Setup& setup)

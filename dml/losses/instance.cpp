@@ -28,9 +28,9 @@ class Instance final : public TupleLoss {
     std::vector<std::int64_t> rank;
     for (const std::int64_t label : batch.labels.of())
       rank.push_back(std::lower_bound(present.begin(), present.end(), label) - present.begin());
-    const Var cost = cross_entropy(
-        gamma_ * matrix(batch), Tensor::of<std::int64_t>({batch.labels.size()}, rank),
-        {.reduction = Reduction::none});
+    const Var cost =
+        cross_entropy(gamma_ * matrix(batch), Tensor::of<std::int64_t>({batch.labels.size()}, rank),
+                      {.reduction = Reduction::none});
     return reduced("loss", ItemList{.values = cost}, batch);
   }
 

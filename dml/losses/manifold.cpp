@@ -118,8 +118,8 @@ class Manifold final : public CommonLoss {
               {0, std::numeric_limits<double>::infinity()}),
         field("alpha", &Options::alpha, "how far similarity spreads", {0, 0.9999}),
         field("margin", &Options::margin, "by which the own proxy should be nearer", {-4, 4}),
-        field("lr_scale", &Options::lr_scale, "the proxies learn at this multiple of the net's rate",
-              {0, 1e9}));
+        field("lr_scale", &Options::lr_scale,
+              "the proxies learn at this multiple of the net's rate", {0, 1e9}));
   };
 
   Manifold(const Options& options, const Setup& setup)

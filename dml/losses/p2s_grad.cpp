@@ -51,8 +51,8 @@ class P2sGrad final : public Loss {
   }
 
   Var logits(const Var& x) override {
-    const Var w = x.training() ? x.leaf(weight_)
-                               : x.constant_like(rescaled(x.device(), weight_.value));
+    const Var w =
+        x.training() ? x.leaf(weight_) : x.constant_like(rescaled(x.device(), weight_.value));
     return matmul(unit_rows(x), w, {.a = false, .b = true});
   }
 
@@ -64,8 +64,7 @@ class P2sGrad final : public Loss {
                 fmt::format("label {} is outside [0, {}), the classes that the loss was made for",
                             label, classes_));
     Device& device = batch.embedding.device();
-    if (batch.embedding.training())
-      device.copy(rescaled(device, weight_.value), weight_.value);
+    if (batch.embedding.training()) device.copy(rescaled(device, weight_.value), weight_.value);
     const Var apart = own_shift(logits(batch.embedding), batch.labels.tensor(), -1);
     return mean(apart * apart);
   }

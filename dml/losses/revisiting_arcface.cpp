@@ -9,9 +9,9 @@
 namespace dml {
 namespace {
 
-/// Cross-entropy of scale cos, cos = clamp(x w_c / |w_c|, 1e-10, 1 - 1e-10) for all classes, so that
-/// negative cosines pass no gradient; the own one is cos(acos(cos) + margin) at any angle. The upper
-/// bound is 1 - 1e-7 in f32.
+/// Cross-entropy of scale cos, cos = clamp(x w_c / |w_c|, 1e-10, 1 - 1e-10) for all classes, so
+/// that negative cosines pass no gradient; the own one is cos(acos(cos) + margin) at any angle. The
+/// upper bound is 1 - 1e-7 in f32.
 class RevisitingArcFace final : public ClassLoss {
  public:
   struct Options : ClassOptions {

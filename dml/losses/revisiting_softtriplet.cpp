@@ -3,6 +3,7 @@
 
 #include "dml/losses/class_loss.hpp"
 #include "ops/arithmetic.hpp"
+#include "ops/clamp.hpp"
 #include "ops/class_margin.hpp"
 #include "ops/matmul.hpp"
 #include "ops/permute.hpp"
@@ -46,15 +47,13 @@ class RevisitingSoftTriplet final : public ClassLoss {
   RevisitingSoftTriplet(Options options, const Setup& setup)
       : ClassLoss(options, setup,
                   {.parameter = "centroids",
-                   .init = init::uniform(1 / std::sqrt(static_cast<double>(setup.classes *
-                                                                           options.n_centroids))),
+                   .init = init::uniform(
+                       1 / std::sqrt(static_cast<double>(setup.classes * options.n_centroids))),
                    .per_class = options.n_centroids,
                    .only_distance = "dot"}),
         options_(options) {}
 
-  Var logits(const Var& x) override {
-    return options_.lambda * relaxed(x, normalized(vectors(x)));
-  }
+  Var logits(const Var& x) override { return options_.lambda * relaxed(x, normalized(vectors(x))); }
 
  protected:
   Var classify(const Batch& batch) override {
@@ -72,8 +71,8 @@ class RevisitingSoftTriplet final : public ClassLoss {
   /// [n, classes]
   Var relaxed(const Var& x, const Var& w) const {
     const Var all = reshape(distance()(x, w), {x.dim(0), classes(), per_class()});
-    const Var share = options_.published ? softmax(all, 1 / options_.gamma, 1)
-                                         : softmax(all, options_.gamma, 2);
+    const Var share =
+        options_.published ? softmax(all, 1 / options_.gamma, 1) : softmax(all, options_.gamma, 2);
     return sum(share * all, 2);
   }
   Var spread(const Var& w) const {

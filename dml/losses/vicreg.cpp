@@ -62,8 +62,8 @@ class Vicreg final : public CommonLoss {
   /// How far the deviation of every component is below 1, reduced over the components.
   Var spread(const std::string& name, const Var& x) {
     const Var deviation = square_root(variance(x, 0) + options_.eps);
-    const Var value = reduce(
-        reducer(), {.values = 0.5 * options_.variance_mu * relu(1.0 - deviation)}, name);
+    const Var value =
+        reduce(reducer(), {.values = 0.5 * options_.variance_mu * relu(1.0 - deviation)}, name);
     note(name, value);
     return value;
   }

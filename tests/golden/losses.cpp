@@ -82,8 +82,7 @@ void run_loss(Run& run) {
   std::optional<Labels> reference_labels;
   if (given.has("in.ref_embeddings")) {
     reference = loss.input("ref_embeddings");
-    reference_labels.emplace(given.has("in.ref_labels") ? integers_of(given, "in.ref_labels")
-                                                        : of);
+    reference_labels.emplace(given.has("in.ref_labels") ? integers_of(given, "in.ref_labels") : of);
   }
   Parameter* const histogram = loss.store().find("loss.histogram");
   if (given.has("in.hist")) histogram->value = run.device().upload(run.tensor("in.hist"));
@@ -103,37 +102,53 @@ void run_loss(Run& run) {
 /// The definitions that need nothing but the loss of that name.
 const std::vector<AddGolden> plain = [] {
   std::vector<AddGolden> all;
-  for (const char* op :
-       {"angular",           "arcface",
-        "circle",            "contrastive",
-        "cosface",           "dynamic_soft_margin",
-        "fast_ap",           "generalized_lifted_structure",
-        "histogram",         "instance",
-        "intra_pair_variance", "large_margin_softmax",
-        "lifted_structure",  "margin",
-        "multi_similarity",  "n_pairs",
-        "nca",               "normalized_softmax",
-        "nt_xent",           "p2s_grad",
-        "pnp",               "proxy_anchor",
-        "proxy_nca",         "ranked_list",
-        "smooth_ap",         "snr_contrastive",
-        "soft_triple",       "sphereface",
-        "sub_center_arcface", "sup_con",
-        "threshold_consistent_margin", "triplet_margin",
-        "tuplet_margin",     "vicreg"})
+  for (const char* op : {"angular",
+                         "arcface",
+                         "circle",
+                         "contrastive",
+                         "cosface",
+                         "dynamic_soft_margin",
+                         "fast_ap",
+                         "generalized_lifted_structure",
+                         "histogram",
+                         "instance",
+                         "intra_pair_variance",
+                         "large_margin_softmax",
+                         "lifted_structure",
+                         "margin",
+                         "multi_similarity",
+                         "n_pairs",
+                         "nca",
+                         "normalized_softmax",
+                         "nt_xent",
+                         "p2s_grad",
+                         "pnp",
+                         "proxy_anchor",
+                         "proxy_nca",
+                         "ranked_list",
+                         "smooth_ap",
+                         "snr_contrastive",
+                         "soft_triple",
+                         "sphereface",
+                         "sub_center_arcface",
+                         "sup_con",
+                         "threshold_consistent_margin",
+                         "triplet_margin",
+                         "tuplet_margin",
+                         "vicreg"})
     all.emplace_back("losses", op, run_loss);
   return all;
 }();
 
-const AddGolden manifold{"losses", "manifold", [](Run& run) {
-                           const Case& given = run.given();
-                           const auto meta = integers_of(given, "in.meta_classes");
-                           run.loss(manifold_loss(run.variable("embeddings"),
-                                                  run.variable("proxies"), meta,
-                                                  {.lambda_c = given.number("hp.lambdaC"),
-                                                   .alpha = given.number("hp.alpha"),
-                                                   .margin = given.number("hp.margin")}));
-                         }};
+const AddGolden manifold{
+    "losses", "manifold", [](Run& run) {
+      const Case& given = run.given();
+      const auto meta = integers_of(given, "in.meta_classes");
+      run.loss(manifold_loss(run.variable("embeddings"), run.variable("proxies"), meta,
+                             {.lambda_c = given.number("hp.lambdaC"),
+                              .alpha = given.number("hp.alpha"),
+                              .margin = given.number("hp.margin")}));
+    }};
 
 }  // namespace
 
@@ -194,8 +209,8 @@ void LossRun::finish(const Var& y) {
   if (y.needs_grad()) run_.tape().backward(y);
   const auto give = [&](const std::string& name, const Tensor& gradient, const Shape& shape,
                         bool by_column) {
-    const Tensor host = gradient.defined() ? run_.device().dense(gradient).to_host()
-                                           : Tensor(shape, run_.type());
+    const Tensor host =
+        gradient.defined() ? run_.device().dense(gradient).to_host() : Tensor(shape, run_.type());
     run_.give("grad." + name, by_column ? transposed(host) : host);
   };
   for (const Learnt& one : learnt_)

@@ -9,10 +9,10 @@ void run_regularizer(Run& run) {
   Settings settings;
   for (const char* key : {"p", "power"})
     if (given.says(std::string("hp.") + key)) settings[key] = given.text(std::string("hp.") + key);
-  const auto regularizer = Registry<Regularizer>::make(
-      given.op(), settings,
-      {.classes = given.integer("hp.num_classes", 0),
-       .centers_per_class = given.integer("hp.centers_per_class", 1)});
+  const auto regularizer =
+      Registry<Regularizer>::make(given.op(), settings,
+                                  {.classes = given.integer("hp.num_classes", 0),
+                                   .centers_per_class = given.integer("hp.centers_per_class", 1)});
   run.loss((*regularizer)(run.variable("x")));
 }
 
