@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "ops/arithmetic.hpp"
+#include "ops/gru_recurrence.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reshape.hpp"
 #include "ops/sigmoid.hpp"
@@ -39,17 +40,13 @@ struct GruResult {
 /// A sequence through one unit, from the last step to the first when reversed.
 /// @param x   [time, batch, in], at least one step.   @param h0  [batch, hidden]
 inline GruResult gru(const Var& x, const Var& h0, const GruWeights& w, bool reversed = false) {
-  const std::int64_t time = x.dim(0);
-  DML_CHECK(x.rank() == 3 && time > 0,
+  const std::int64_t time = x.rank() == 3 ? x.dim(0) : 0;
+  DML_CHECK(time > 0,
             "gru: x " + to_string(x.shape()) + "; [time, batch, in] with a step is needed");
-  std::vector<Var> states(static_cast<std::size_t>(time));
-  Var h = h0;
-  for (std::int64_t i = 0; i < time; ++i) {
-    const std::int64_t t = reversed ? time - 1 - i : i;
-    h = gru_cell(reshape(slice(x, 0, t, t + 1), {x.dim(1), x.dim(2)}), h, w);
-    states[static_cast<std::size_t>(t)] = h;
-  }
-  return {stack(states, 0), h};
+  const Var states =
+      gru_recurrence(linear(x, w.input, w.input_bias), w.hidden, w.hidden_bias, h0, reversed);
+  const std::int64_t end = reversed ? 0 : time - 1;
+  return {states, reshape(slice(states, 0, end, end + 1), h0.shape())};
 }
 
 /// The sequence through one unit forwards and another backwards; the halves of the columns are the

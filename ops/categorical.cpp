@@ -1,0 +1,34 @@
+#include "ops/categorical.hpp"
+
+#include <algorithm>
+
+namespace dml {
+namespace {
+
+void reference(Device&, const Tensor& weight, const Random& random, Tensor& place, Tensor& found) {
+  const CategoricalRow row{weight.dim(1)};
+  visit_float(weight.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < weight.dim(0); ++i) {
+      const std::int64_t at =
+          row.draw(weight.raw<T>() + i * row.k, random.uniform(static_cast<std::uint64_t>(i)));
+      place.raw<std::int64_t>()[i] = std::max<std::int64_t>(at, 0);
+      found.raw<T>()[i] = at < 0 ? T(0) : T(1);
+    }
+  });
+}
+
+const bool added = kernel::categorical.add(Backend::reference, reference);
+
+}  // namespace
+
+Drawn categorical(Device& device, const Tensor& weight, const Random& random) {
+  DML_CHECK(weight.rank() == 2 && weight.dim(1) > 0,
+            "categorical: weights " + to_string(weight.shape()) + "; [n, k] are needed");
+  const Tensor table = device.dense(weight);
+  Drawn drawn{device.empty({table.dim(0)}, DType::i64),
+              device.empty({table.dim(0)}, table.dtype())};
+  kernel::categorical(device, table, random, drawn.place, drawn.found);
+  return drawn;
+}
+
+}  // namespace dml

@@ -1,0 +1,8 @@
+#include "ops/pointwise.cuh"
+#include "ops/positive.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Positive>();
+}  // namespace
+}  // namespace dml
