@@ -7,14 +7,11 @@
 #include "dml/miners/distance_weighting.hpp"
 #include "ops/arithmetic.hpp"
 #include "ops/categorical.hpp"
-#include "ops/clamp.hpp"
 #include "ops/distance.hpp"
 #include "ops/gather.hpp"
 #include "ops/l2_normalize.hpp"
 #include "ops/log.hpp"
 #include "ops/matmul.hpp"
-#include "ops/positive.hpp"
-#include "ops/relu.hpp"
 #include "ops/repeat.hpp"
 #include "ops/reshape.hpp"
 #include "ops/slice.hpp"
@@ -50,16 +47,6 @@ struct WeightedSmoothAp {
     return {ds, dphi};
   }
 };
-
-/// The rows of v that a list names, and their distances pair by pair.   [t]
-Var distances(const Var& v, const Tensor& a, const Tensor& b) {
-  const Var apart = index_select(v, 0, a) - index_select(v, 0, b);
-  return square_root(sum(square(apart), 1) + 1e-8);
-}
-
-Var weighted(const Var& distance, const Var& phi, const Tensor& anchor) {
-  return phi.defined() ? distance * index_select(phi, 0, anchor) : distance;
-}
 
 /// log(1 + sum over rows of exp(x)), of the entries whose mask is 0.   [n, c], u8 [n, c] -> [c]
 Var log1p_sum_exp(const Var& x, const Tensor& without) {
@@ -100,27 +87,8 @@ Var weighted_smooth_ap(const Var& v, const Labels& labels, const Var& phi, doubl
   return 1.0 - mean(ap);
 }
 
-Var weighted_margin(const Var& v, const Triplets& triplets, const Var& beta, const Var& phi_p,
-                    const Var& phi_n, const MarginOptions& options) {
-  const Var near =
-      weighted(distances(v, triplets.anchor, triplets.positive), phi_p, triplets.anchor);
-  const Var far =
-      weighted(distances(v, triplets.anchor, triplets.negative), phi_n, triplets.anchor);
-  Var terms = relu(near - beta + options.margin) + relu(beta - far + options.margin);
-  Var betas = beta;
-  if (triplets.counted.defined()) {
-    const Var counted = v.constant_like(triplets.counted);
-    terms = terms * counted;
-    betas = betas * counted;
-  }
-  // Both terms of a triplet are never negative: their sum is above 0 where one of them is.
-  Var loss = sum(terms) / clamp_min(sum(positive(terms)), 1);
-  if (options.nu != 0) loss = loss + options.nu * sum(betas);
-  return loss;
-}
-
-Triplets distance_triplets(const Var& v, const Labels& labels, const Random& random,
-                           bool nan_to_number) {
+revisiting::Triplets distance_triplets(const Var& v, const Labels& labels, const Random& random,
+                                       bool nan_to_number) {
   Device& device = v.device();
   const std::int64_t n = labels.size();
   const Var fixed = v.detached();

@@ -1,10 +1,12 @@
 #pragma once
 #include "dml/labels.hpp"
+#include "dml/revisiting/triplets.hpp"
 #include "engine/random.hpp"
 #include "engine/tape.hpp"
 
 /// The losses of LM-Metric (Yan et al., TechRxiv 2023), whose terms carry a weight for every sample
-/// of the batch. Embeddings [n, d]; weights phi [n], above 0; all return [].
+/// of the batch (margin: revisiting::margin). Embeddings [n, d]; weights phi [n], above 0; all
+/// return [].
 namespace dml::lm {
 
 /// 1 - mean AP with smooth ranks (Brown et al., Smooth-AP, ECCV 2020), the query among the ranked
@@ -14,30 +16,10 @@ namespace dml::lm {
 ///   rank+/rank
 Var weighted_smooth_ap(const Var& v, const Labels& labels, const Var& phi, double tau = 0.01);
 
-/// Triplets as three lists of rows, [t] i64 each on the device, with a weight that is 0 where an
-/// entry of the list stands for nothing.
-struct Triplets {
-  Tensor anchor, positive, negative;
-  Tensor counted{};  ///< [t] of the embeddings' type; undefined: all 1
-};
-
-/// @see weighted_margin
-struct MarginOptions {
-  double margin = 0.2;
-  double nu = 0;  ///< weight of the sum of beta over the triplets
-};
-
-/// Margin loss (Wu et al., ICCV 2017): the sum over triplets of
-/// [phi_p[a] d(a, p) - beta + margin]+ + [beta - phi_n[a] d(a, n) + margin]+, d = sqrt(|.|^2 +
-/// 1e-8), divided by the number of triplets of which a term is above 0; with none, 0.
-/// @param beta  [t], of each triplet's anchor.   @param phi_p, phi_n  [n]; undefined: 1
-Var weighted_margin(const Var& v, const Triplets& triplets, const Var& beta, const Var& phi_p,
-                    const Var& phi_n, const MarginOptions& options = {});
-
 /// One triplet for every row: a positive uniform in its class (the row itself where it is alone)
 /// and a negative by distance weighting. Rows without a negative count 0. v gets no gradient.
-Triplets distance_triplets(const Var& v, const Labels& labels, const Random& random,
-                           bool nan_to_number);
+revisiting::Triplets distance_triplets(const Var& v, const Labels& labels, const Random& random,
+                                       bool nan_to_number);
 
 /// Proxy Anchor loss (Kim et al., CVPR 2020) with weights on the exponentials of both sides:
 ///   1/|P+| sum_p log(1 + sum_{i of p} phi_i exp(-alpha (cos_ip - delta)))

@@ -69,8 +69,9 @@ System::System(const Loss::Setup& setup, const SystemOptions& options)
 System::~System() = default;
 
 Var System::margin(const Loss::Batch& batch, const Var& v, const Chosen& positive,
-                   const Chosen& negative, const Triplets* triplets, bool second) const {
-  const Triplets mined =
+                   const Chosen& negative, const revisiting::Triplets* triplets,
+                   bool second) const {
+  const revisiting::Triplets mined =
       triplets != nullptr
           ? *triplets
           : distance_triplets(v, batch.labels, batch.random.split(second ? 11 : 10), true);
@@ -81,12 +82,13 @@ Var System::margin(const Loss::Batch& batch, const Var& v, const Chosen& positiv
     Tensor same({1}, v.dtype());
     by_row = broadcast_to(v.constant_like(same) + options_.beta, {batch.labels.size()});
   }
-  return weighted_margin(v, mined, index_select(by_row, 0, mined.anchor), positive.weight,
-                         negative.weight, options_.margin);
+  return revisiting::margin(v, mined, index_select(by_row, 0, mined.anchor), options_.margin,
+                            positive.weight, negative.weight);
 }
 
 Var System::criterion(const Loss::Batch& batch, const Var& v, const Chosen& positive,
-                      const Chosen& negative, const Triplets* triplets, bool second) const {
+                      const Chosen& negative, const revisiting::Triplets* triplets,
+                      bool second) const {
   const Labels& labels = batch.labels;
   if (options_.criterion == "smoothap")
     return weighted_smooth_ap(v, labels, positive.weight, options_.tau);

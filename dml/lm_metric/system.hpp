@@ -5,6 +5,7 @@
 #include "dml/lm_metric/criteria.hpp"
 #include "dml/lm_metric/head.hpp"
 #include "dml/loss.hpp"
+#include "dml/revisiting/criteria.hpp"
 
 namespace dml::lm {
 
@@ -17,19 +18,19 @@ struct SystemOptions {
   std::string policy_baseline = "none";  ///< none, batch_mean, ema
   double baseline_decay = 0.9;           ///< of the running mean of rewards
   double nll_weight = 1;
-  double tau = 0.01;                ///< of smoothap
-  MarginOptions margin{};           ///< of margin
-  double beta = 1.2;                ///< of margin
-  bool beta_constant = true;        ///< of margin
-  double alpha = 32, delta = 0.1;   ///< of proxyanchor
-  double criterion_lr_scale = 100;  ///< of what the criterion learns
+  double tau = 0.01;                   ///< of smoothap
+  revisiting::MarginOptions margin{};  ///< of margin
+  double beta = 1.2;                   ///< of margin
+  bool beta_constant = true;           ///< of margin
+  double alpha = 32, delta = 0.1;      ///< of proxyanchor
+  double criterion_lr_scale = 100;     ///< of what the criterion learns
 };
 
 /// What is random or chosen in a step; what is not given is drawn.
 struct StepDraws {
   Draws head{};
-  const Triplets* first = nullptr;   ///< of the embedding, for margin
-  const Triplets* second = nullptr;  ///< of the recalled embedding
+  const revisiting::Triplets* first = nullptr;   ///< of the embedding, for margin
+  const revisiting::Triplets* second = nullptr;  ///< of the recalled embedding
 };
 
 /// The terms of a step.
@@ -55,9 +56,9 @@ class System {
 
  private:
   Var criterion(const Loss::Batch& batch, const Var& v, const Chosen& positive,
-                const Chosen& negative, const Triplets* triplets, bool second) const;
+                const Chosen& negative, const revisiting::Triplets* triplets, bool second) const;
   Var margin(const Loss::Batch& batch, const Var& v, const Chosen& positive, const Chosen& negative,
-             const Triplets* triplets, bool second) const;
+             const revisiting::Triplets* triplets, bool second) const;
   Var advantage(const Var& reward, bool live) const;
 
   SystemOptions options_;

@@ -129,6 +129,21 @@ TEST_CASE("lm_metric: a step is a pure function of its random stream") {
   }
 }
 
+TEST_CASE("lm_metric: a step against the gradient lowers the loss") {
+  Device device(Backend::cpu, 2);
+  for (const std::string criterion : {"smoothap", "margin", "proxyanchor", "softmax", "group"}) {
+    CAPTURE(criterion);
+    Made made(device, small(criterion), DType::f32);
+    const Tensor x = normal({n, features}, 4, DType::f32);
+    made.loss(x);
+    const auto tape = Tape::train(device);
+    const Var loss = made.terms(tape->input(x)).loss;
+    tape->backward(loss);
+    Registry<Optimizer>::make("adam", {{"lr", "0.0003"}}, {made.store})->step(device, 1);
+    CHECK(made.loss(x) < loss.value().item());
+  }
+}
+
 TEST_CASE("lm_metric: the published form leaves the policy as it is") {
   Device device(Backend::reference);
   for (const double weight : {0.0, 1.0}) {
@@ -236,13 +251,13 @@ TEST_CASE("lm_metric: a batch of one class has no triplets and costs nothing") {
   const auto tape = Tape::train(device);
   const Var v = tape->variable(normal({4, 64}, 1));
   const Labels labels({1, 1, 1, 1}, classes);
-  const lm::Triplets mined = lm::distance_triplets(v, labels, {1, Purpose::mine}, true);
+  const revisiting::Triplets mined = lm::distance_triplets(v, labels, {1, Purpose::mine}, true);
   for (const double counted : mined.counted.data<double>()) CHECK(counted == 0);
   const Var beta = tape->input(Tensor({4}, DType::f64));
-  const Var loss = lm::weighted_margin(v, mined, beta, {}, {});
+  const Var loss = revisiting::margin(v, mined, beta);
   CHECK(loss.value().item() == 0);
   // Of a lone class every row is its own positive.
-  const lm::Triplets alone =
+  const revisiting::Triplets alone =
       lm::distance_triplets(v, Labels({0, 1, 2, 1}, classes), {1, Purpose::mine}, true);
   CHECK(alone.positive.raw<std::int64_t>()[0] == 0);
   CHECK(alone.positive.raw<std::int64_t>()[1] == 3);

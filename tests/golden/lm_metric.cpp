@@ -1,6 +1,7 @@
 // LM-Metric: criteria with weights, policy, recurrent unit.
 #include "dml/lm_metric/criteria.hpp"
 #include "dml/miners/distance_weighting.hpp"
+#include "dml/revisiting/criteria.hpp"
 #include "ops/arithmetic.hpp"
 #include "ops/distance.hpp"
 #include "ops/gather.hpp"
@@ -54,7 +55,7 @@ const AddGolden smoothap{"lm_metric", "smoothap_weighted", [](Run& run) {
                                       lm::weighted_smooth_ap(w.v2, w.labels, w.phi_p, tau));
                          }};
 
-lm::Triplets triplets_of(const Run& run, const std::string& name) {
+revisiting::Triplets triplets_of(const Run& run, const std::string& name) {
   const Tensor table = run.tensor(name);
   std::array<std::vector<std::int64_t>, 3> columns;
   for (std::int64_t i = 0; i < table.size(); ++i)
@@ -72,7 +73,7 @@ const AddGolden margin{
       const bool learnt = given.has("param.beta");
       const Var beta = learnt ? run.variable("beta") : Var{};
       const auto one = [&](const Var& v, const std::string& list) {
-        const lm::Triplets triplets = triplets_of(run, list);
+        const revisiting::Triplets triplets = triplets_of(run, list);
         const std::int64_t count = triplets.anchor.size();
         Var by_triplet;
         if (learnt) {
@@ -80,9 +81,9 @@ const AddGolden margin{
         } else {
           by_triplet = v.constant_like(Tensor({count}, v.dtype())) + given.number("beta", 1.2);
         }
-        return lm::weighted_margin(
-            v, triplets, by_triplet, w.phi_p, w.phi_n,
-            {.margin = given.number("margin", 0.2), .nu = given.number("nu", 0)});
+        return revisiting::margin(
+            v, triplets, by_triplet,
+            {.margin = given.number("margin", 0.2), .nu = given.number("nu", 0)}, w.phi_p, w.phi_n);
       };
       finish(run, w, one(w.v, "in.triplets") + one(w.v2, "in.triplets2"));
       if (learnt) run.give("grad.beta", gradient_of(run.tape(), beta));
