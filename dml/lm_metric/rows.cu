@@ -108,16 +108,21 @@ void backward(Device& device, const Tensor& similarity, const Tensor& phi, const
   });
 }
 
-void precision(Device& device, const Tensor& similarity, const Tensor& labels, Tensor& result) {
-  cuda::Context& context = cuda::context_of(device);
+template <class T>
+void precisions(cuda::Context& context, const Tensor& similarity, const Tensor& labels,
+                Tensor& result) {
   const PrecisionRow row{labels.dim(0)};
   const std::int64_t* of = labels.raw<std::int64_t>();
-  visit_float(result.dtype(), [&]<class T>() {
-    const T* s = similarity.raw<T>();
-    T* to = result.raw<T>();
-    cuda::for_each(context, row.n,
-                   [=] __device__(std::int64_t q) { to[q] = row.value(s + q * row.n, of, of[q]); });
-  });
+  const T* s = similarity.raw<T>();
+  T* to = result.raw<T>();
+  cuda::for_each(context, row.n,
+                 [=] __device__(std::int64_t q) { to[q] = row.value(s + q * row.n, of, of[q]); });
+}
+
+void precision(Device& device, const Tensor& similarity, const Tensor& labels, Tensor& result) {
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(result.dtype(),
+              [&]<class T>() { precisions<T>(context, similarity, labels, result); });
 }
 
 const bool added = kernel::weighted_smooth_ap_fwd.add(Backend::cuda, forward) &&

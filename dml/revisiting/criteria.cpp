@@ -203,7 +203,7 @@ Tensor fourth_candidates(const Var& v, const Triplets& t, const Labels& labels, 
 
 Var snr(const Var& v, const Triplets& t, double margin, double lambda) {
   const Var a = pick(v, t.anchor);
-  const Var signal = clamp_min(variance(a, 1), 1e-30);
+  const Var signal = clamp_min(variance(a, 1), 1e-15);
   const Var noise_p = variance(a - pick(v, t.positive), 1);
   const Var noise_n = variance(a - pick(v, t.negative), 1);
   const Counted terms = counted(relu((noise_p - noise_n) / signal + margin), t.counted);

@@ -59,7 +59,7 @@ void backward(Device&, const Tensor& similarity, const Tensor& labels, const Ten
     for (std::int64_t i = 0; i < n; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
         T slope = 0;
-        if (j > i) {
+        if (j > i && rule.counts(similarity.raw<T>()[i * n + j])) {
           const std::int64_t kind = of[i] == of[j] ? 0 : 1;
           const std::int64_t k = rule.node(similarity.raw<T>()[i * n + j]);
           const T* up = dh.raw<T>() + kind * rule.bins;

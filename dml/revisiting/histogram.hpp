@@ -5,8 +5,8 @@ namespace dml {
 
 /// Histograms of the pairs i < j of a similarity matrix with linear assignment to R nodes
 /// t_r = -1 + r step, step = 2 / (R - 1): with k = trunc((s + 1) / step), the share (t_k + step -
-/// s) / step goes to node k and (s - t_k) / step to node k + 1, where it exists. Beyond the ends
-/// the outermost nodes count.
+/// s) / step goes to node k and (s - t_k) / step to node k + 1, where it exists. What is no
+/// cosine counts at an end and gets no gradient.
 struct PairHistogram {
   std::int64_t bins;
 
@@ -25,7 +25,12 @@ struct PairHistogram {
     const std::int64_t k = node(s);
     if (r != k && r != k + 1) return T(0);
     const T above = (s - (-1 + static_cast<T>(k) * width)) / width;
-    return r == k ? 1 - above : above;
+    const T inside = above < T(0) ? T(0) : above > T(1) ? T(1) : above;
+    return r == k ? (k == bins - 1 ? T(1) : 1 - inside) : inside;
+  }
+  /// Whether s moves the histogram: a cosine, up to rounding.
+  template <class T> DML_HOST_DEVICE bool counts(T s) const {
+    return s > T(-1.00001) && s < T(1.00001);
   }
 };
 

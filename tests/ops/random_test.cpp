@@ -34,12 +34,15 @@ const AddCase positive_case{{.name = "positive",
                              .inputs = {{4, 33}},
                              .run = [](auto& x) { return positive(x[0]); },
                              .gradient = false}};
-/// positive() itself asks for no gradient; this runs its backward kernel.
+/// positive() itself asks for no gradient; this runs its backward kernel, off the step at 0.
 const AddCase positive_recorded{
     {.name = "positive, recorded",
      .inputs = {{4, 33}},
      .run = [](auto& x) { return apply(Pointwise<Positive>{{}}, x[0]); },
-     .gradient = false}};
+     .prepare =
+         [](std::vector<Tensor>& inputs) {
+           for (double& value : inputs[0].data<double>()) value += value > 0 ? 0.1 : -0.1;
+         }}};
 
 TEST_CASE("noise: rows are the same however a set is cut, and normal numbers are normal") {
   for (const Backend backend : {Backend::reference, Backend::cpu}) {
