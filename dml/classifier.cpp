@@ -23,13 +23,15 @@ const Loss::Setup& checked(const Loss::Setup& setup) {
 
 }  // namespace
 
-Classifier::Classifier(const Loss::Setup& setup)
+Classifier::Classifier(const Loss::Setup& setup, double rate)
     : classes_(checked(setup).classes),
       weight_((setup.scope / "classifier")
                   .parameter("weight", {setup.classes, setup.dim},
                              init_or(setup.classifier.weight, setup.dim))),
       bias_((setup.scope / "classifier")
-                .parameter("bias", {setup.classes}, init_or(setup.classifier.bias, setup.dim))) {}
+                .parameter("bias", {setup.classes}, init_or(setup.classifier.bias, setup.dim))) {
+  weight_.lr_scale = bias_.lr_scale = rate;
+}
 
 Var Classifier::operator()(const Loss::Batch& batch) const {
   DML_CHECK(batch.labels.classes() == classes_,

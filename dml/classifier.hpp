@@ -8,7 +8,8 @@ namespace dml {
 /// checkpoints of nets that carry one it is the net's own classifier (Net::classifier_name).
 class Classifier {
  public:
-  explicit Classifier(const Loss::Setup& setup);
+  /// @param rate  learning rate of both parameters, times the net's.
+  explicit Classifier(const Loss::Setup& setup, double rate = 1);
 
   /// [n, classes] of the batch: from the neck where the head has one, else from the embedding.
   /// @throws ShapeError when the labels are of another number of classes.

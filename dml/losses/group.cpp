@@ -19,6 +19,7 @@ class GroupLoss final : public Loss {
     double scaling = 1;
     double ce_weight = 1;
     std::string prior = "softmax";
+    double classifier_rate = 1;
     static constexpr std::tuple fields{
         field("temperature", &Options::temperature,
               "divides the logits that become the prior; large values make it flat", {1e-6, 1e9}),
@@ -30,6 +31,10 @@ class GroupLoss final : public Loss {
               {0, 1e6}),
         field("prior", &Options::prior, "what images without a known label start from",
               "softmax|uniform|only_classes"),
+        field("classifier_rate", &Options::classifier_rate,
+              "learning rate of the classifier, times the net's; above 1 where a new classifier "
+              "meets a trained net",
+              {0, 1e6}),
     };
   };
 
@@ -40,7 +45,7 @@ class GroupLoss final : public Loss {
                  .scaling = options.scaling,
                  .ce_weight = options.ce_weight,
                  .prior = group_prior_of(options.prior)},
-        classifier_(setup) {
+        classifier_(setup, options.classifier_rate) {
     if (setup.dim < 2)
       throw UsageError(fmt::format(
           "the rows of an embedding of {} numbers have no correlation; at least 2 are needed",

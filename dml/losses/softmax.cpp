@@ -11,14 +11,20 @@ class SoftmaxLoss final : public Loss {
   struct Options {
     double temperature = 1;
     double label_smoothing = 0;
+    double classifier_rate = 1;
     static constexpr std::tuple fields{
         field("temperature", &Options::temperature, "divides the logits", {1e-6, 1e9}),
         field("label_smoothing", &Options::label_smoothing,
               "share of the target that is spread over all classes", {0, 1}),
+        field("classifier_rate", &Options::classifier_rate,
+              "learning rate of the classifier, times the net's; above 1 where a new classifier "
+              "meets a trained net",
+              {0, 1e6}),
     };
   };
 
-  SoftmaxLoss(Options options, const Setup& setup) : options_(options), classifier_(setup) {}
+  SoftmaxLoss(Options options, const Setup& setup)
+      : options_(options), classifier_(setup, options.classifier_rate) {}
 
   Var operator()(const Batch& batch) override {
     return cross_entropy(
