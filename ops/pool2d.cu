@@ -6,20 +6,29 @@
 namespace dml {
 namespace {
 
-/// One axis of a pooling: where windows lie, and which windows hold an element.
-struct Axis {
+/// One axis of a pooling with a window: where windows lie, and which windows hold an element.
+struct Windows {
   std::int64_t size, outputs;  // elements and windows
-  std::int64_t kernel, stride, pad, dilation;
+  std::int64_t kernel, stride, pad, step;
   bool count_pad;
 
-  /// The elements of window o inside the map: first, first + dilation, ... below last.
+  Windows(const Tensor& map, const Tensor& pooled, const Pool2dOptions& o, std::size_t axis)
+      : size(map.dim(1 + static_cast<int>(axis))),
+        outputs(pooled.dim(1 + static_cast<int>(axis))),
+        kernel(o.kernel[axis]),
+        stride(o.stride[axis]),
+        pad(o.pad[axis]),
+        step(o.dilation[axis]),
+        count_pad(o.count_include_pad) {}
+
+  /// The elements of window o inside the map: first, first + step, ... below last.
   __device__ std::int64_t first(std::int64_t o) const {
     std::int64_t at = o * stride - pad;
-    while (at < 0) at += dilation;
+    while (at < 0) at += step;
     return at;
   }
   __device__ std::int64_t last(std::int64_t o) const {
-    const std::int64_t end = o * stride - pad + dilation * (kernel - 1) + 1;
+    const std::int64_t end = o * stride - pad + step * (kernel - 1) + 1;
     return end < size ? end : size;
   }
   /// How many elements of window o count in its average.
@@ -28,38 +37,34 @@ struct Axis {
     const std::int64_t limit = count_pad ? size + pad : size;
     return (end < limit ? end : limit) - (count_pad || begin > 0 ? begin : 0);
   }
-  /// The window whose tap `tap` falls on element `at`, or -1.
-  __device__ std::int64_t window_of(std::int64_t at, std::int64_t tap) const {
-    const std::int64_t from = at + pad - tap * dilation;
-    return from < 0 || from % stride != 0 || from / stride >= outputs ? -1 : from / stride;
+  /// Calls each(o) for the windows that hold element `at`, in their order.
+  template <class Each> __device__ void holding(std::int64_t at, Each&& each) const {
+    for (std::int64_t tap = kernel - 1; tap >= 0; --tap) {
+      const std::int64_t from = at + pad - tap * step;
+      if (from >= 0 && from % stride == 0 && from / stride < outputs) each(from / stride);
+    }
   }
 };
 
-/// One axis of an adaptive pooling: cell o covers floor(o size / cells) .. ceil((o+1) size /
-/// cells).
+/// One axis of an adaptive pooling: cell o covers floor(o size / outputs) .. ceil((o+1) size /
+/// outputs).
 struct Cells {
-  std::int64_t size, cells;
+  std::int64_t size, outputs;
+  std::int64_t step = 1;
 
-  __device__ std::int64_t first(std::int64_t o) const { return o * size / cells; }
+  Cells(const Tensor& map, const Tensor& pooled, int dim)
+      : size(map.dim(dim)), outputs(pooled.dim(dim)) {}
+
+  __device__ std::int64_t first(std::int64_t o) const { return o * size / outputs; }
   __device__ std::int64_t last(std::int64_t o) const {
-    return ((o + 1) * size + cells - 1) / cells;
+    return ((o + 1) * size + outputs - 1) / outputs;
   }
-  __device__ std::int64_t length(std::int64_t o) const { return last(o) - first(o); }
-  /// The cells that cover element `at`: from first_cell to last_cell - 1.
-  __device__ std::int64_t first_cell(std::int64_t at) const { return at * cells / size; }
-  __device__ std::int64_t last_cell(std::int64_t at) const {
-    return ((at + 1) * cells + size - 1) / size;
+  __device__ std::int64_t counted(std::int64_t o) const { return last(o) - first(o); }
+  template <class Each> __device__ void holding(std::int64_t at, Each&& each) const {
+    const std::int64_t end = ((at + 1) * outputs + size - 1) / size;
+    for (std::int64_t o = at * outputs / size; o < end; ++o) each(o);
   }
 };
-
-Axis axis_of(const Tensor& map, const Tensor& pooled, const Pool2dOptions& o, std::size_t axis) {
-  const int dim = 1 + static_cast<int>(axis);
-  return {map.dim(dim), pooled.dim(dim),  o.kernel[axis],     o.stride[axis],
-          o.pad[axis],  o.dilation[axis], o.count_include_pad};
-}
-Cells cells_of(const Tensor& map, const Tensor& pooled, int dim) {
-  return {map.dim(dim), pooled.dim(dim)};
-}
 
 /// A pixel number of [n, h, w] taken apart.
 struct Place {
@@ -70,49 +75,65 @@ __device__ Place place_of(std::int64_t pixel, std::int64_t height, std::int64_t 
   return {line / height, line % height, pixel % width};
 }
 
-/// Maximum over rows [h0, h1) and columns [w0, w1) with steps; its place, -1 for none.
-template <class T> struct Best {
-  T value;
-  std::int32_t place;
-};
-template <class T>
-__device__ Best<T> best_of(const T* x, std::int64_t pitch, std::int64_t width, std::int64_t h0,
-                           std::int64_t h1, std::int64_t h_step, std::int64_t w0, std::int64_t w1,
-                           std::int64_t w_step) {
-  Best<T> best{-static_cast<T>(INFINITY), -1};
-  for (std::int64_t h = h0; h < h1; h += h_step)
-    for (std::int64_t w = w0; w < w1; w += w_step) {
-      const T value = x[(h * width + w) * pitch];
-      if (value > best.value || value != value || best.place < 0)
-        best = {value, static_cast<std::int32_t>(h * width + w)};
-    }
-  return best;
+/// Row and column of one pooling.
+template <class View> struct Grid { View down, across; };
+Grid<Windows> grid_of(const Tensor& map, const Tensor& pooled, const Pool2dOptions& options) {
+  return {{map, pooled, options, 0}, {map, pooled, options, 1}};
+}
+Grid<Cells> grid_of(const Tensor& map, const Tensor& pooled) {
+  return {{map, pooled, 1}, {map, pooled, 2}};
 }
 
-template <class T>
-void max_values(cuda::Context& context, const Tensor& x, const Pool2dOptions& options, Tensor& y,
+/// Calls take(value, place) for the elements of the window of `at`, row by row.
+template <class View, class T, class Take>
+__device__ void over_window(const Grid<View>& grid, const Place& at, const T* map,
+                            std::int64_t pitch, Take&& take) {
+  const std::int64_t width = grid.across.size;
+  const T* image = map + at.image * grid.down.size * width * pitch;
+  for (std::int64_t h = grid.down.first(at.row); h < grid.down.last(at.row); h += grid.down.step)
+    for (std::int64_t w = grid.across.first(at.column); w < grid.across.last(at.column);
+         w += grid.across.step)
+      take(image[(h * width + w) * pitch], h * width + w);
+}
+
+/// Calls each(window, p, q) for the windows that hold the element `at`; window counts the pixels of
+/// the pooled map.
+template <class View, class Each>
+__device__ void over_holders(const Grid<View>& grid, const Place& at, Each&& each) {
+  grid.down.holding(at.row, [&](std::int64_t p) {
+    grid.across.holding(at.column, [&](std::int64_t q) {
+      each((at.image * grid.down.outputs + p) * grid.across.outputs + q, p, q);
+    });
+  });
+}
+
+template <class T, class View>
+void max_values(cuda::Context& context, const Grid<View>& grid, const Tensor& x, Tensor& y,
                 Tensor& index) {
-  const Axis down = axis_of(x, y, options, 0), across = axis_of(x, y, options, 1);
   const T* from = x.raw<T>();
   T* to = y.raw<T>();
   std::int32_t* places = index.defined() ? index.raw<std::int32_t>() : nullptr;
   const std::int64_t channels = x.dim(3), x_pitch = x.pitch(), y_pitch = y.pitch();
-  cuda::for_each_cell(
-      context, y.row_count(), channels, [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.outputs, across.outputs);
-        const T* image = from + at.image * down.size * across.size * x_pitch + c;
-        const Best<T> best = best_of(image, x_pitch, across.size, down.first(at.row),
-                                     down.last(at.row), down.dilation, across.first(at.column),
-                                     across.last(at.column), across.dilation);
-        to[r * y_pitch + c] = best.value;
-        if (places != nullptr) places[r * channels + c] = best.place;
-      });
+  cuda::for_each_cell(context, y.row_count(), channels,
+                      [=] __device__(std::int64_t r, std::int64_t c) {
+                        const Place at = place_of(r, grid.down.outputs, grid.across.outputs);
+                        T best = -static_cast<T>(INFINITY);
+                        std::int64_t best_place = -1;
+                        over_window(grid, at, from + c, x_pitch, [&](T value, std::int64_t place) {
+                          if (value <= best && best_place >= 0)
+                            return;  // NaN passes: it counts as the maximum
+                          best = value;
+                          best_place = place;
+                        });
+                        to[r * y_pitch + c] = best;
+                        if (places != nullptr)
+                          places[r * channels + c] = static_cast<std::int32_t>(best_place);
+                      });
 }
 
-template <class T>
-void max_slopes(cuda::Context& context, const Tensor& dy, const Tensor& index,
-                const Pool2dOptions& options, Tensor& dx) {
-  const Axis down = axis_of(dx, dy, options, 0), across = axis_of(dx, dy, options, 1);
+template <class T, class View>
+void max_slopes(cuda::Context& context, const Grid<View>& grid, const Tensor& dy,
+                const Tensor& index, Tensor& dx) {
   const T* from = dy.raw<T>();
   const std::int32_t* places = index.raw<std::int32_t>();
   T* to = dx.raw<T>();
@@ -120,138 +141,44 @@ void max_slopes(cuda::Context& context, const Tensor& dy, const Tensor& index,
   // Each element collects from the windows that hold it, in the order of the windows.
   cuda::for_each_cell(
       context, dx.row_count(), channels, [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.size, across.size);
-        const std::int64_t own = at.row * across.size + at.column;
+        const Place at = place_of(r, grid.down.size, grid.across.size);
+        const std::int64_t own = at.row * grid.across.size + at.column;
         T sum = 0;
-        for (std::int64_t i = down.kernel - 1; i >= 0; --i) {
-          const std::int64_t p = down.window_of(at.row, i);
-          for (std::int64_t j = across.kernel - 1; p >= 0 && j >= 0; --j) {
-            const std::int64_t q = across.window_of(at.column, j);
-            if (q < 0) continue;
-            const std::int64_t window = (at.image * down.outputs + p) * across.outputs + q;
-            if (places[window * channels + c] == own) sum += from[window * dy_pitch + c];
-          }
-        }
+        over_holders(grid, at, [&](std::int64_t window, std::int64_t, std::int64_t) {
+          if (places[window * channels + c] == own) sum += from[window * dy_pitch + c];
+        });
         to[r * dx_pitch + c] = sum;
       });
 }
 
-template <class T>
-void avg_values(cuda::Context& context, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
-  const Axis down = axis_of(x, y, options, 0), across = axis_of(x, y, options, 1);
+template <class T, class View>
+void avg_values(cuda::Context& context, const Grid<View>& grid, const Tensor& x, Tensor& y) {
   const T* from = x.raw<T>();
   T* to = y.raw<T>();
   const std::int64_t x_pitch = x.pitch(), y_pitch = y.pitch();
   cuda::for_each_cell(
       context, y.row_count(), x.dim(3), [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.outputs, across.outputs);
-        const T* image = from + at.image * down.size * across.size * x_pitch + c;
+        const Place at = place_of(r, grid.down.outputs, grid.across.outputs);
         T sum = 0;
-        for (std::int64_t h = down.first(at.row); h < down.last(at.row); ++h)
-          for (std::int64_t w = across.first(at.column); w < across.last(at.column); ++w)
-            sum += image[(h * across.size + w) * x_pitch];
+        over_window(grid, at, from + c, x_pitch, [&](T value, std::int64_t) { sum += value; });
         to[r * y_pitch + c] =
-            sum / static_cast<T>(down.counted(at.row) * across.counted(at.column));
+            sum / static_cast<T>(grid.down.counted(at.row) * grid.across.counted(at.column));
       });
 }
 
-template <class T>
-void avg_slopes(cuda::Context& context, const Tensor& dy, const Pool2dOptions& options,
-                Tensor& dx) {
-  const Axis down = axis_of(dx, dy, options, 0), across = axis_of(dx, dy, options, 1);
+template <class T, class View>
+void avg_slopes(cuda::Context& context, const Grid<View>& grid, const Tensor& dy, Tensor& dx) {
   const T* from = dy.raw<T>();
   T* to = dx.raw<T>();
   const std::int64_t dy_pitch = dy.pitch(), dx_pitch = dx.pitch();
   cuda::for_each_cell(
       context, dx.row_count(), dx.dim(3), [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.size, across.size);
+        const Place at = place_of(r, grid.down.size, grid.across.size);
         T sum = 0;
-        for (std::int64_t i = down.kernel - 1; i >= 0; --i) {
-          const std::int64_t p = down.window_of(at.row, i);
-          for (std::int64_t j = across.kernel - 1; p >= 0 && j >= 0; --j) {
-            const std::int64_t q = across.window_of(at.column, j);
-            if (q < 0) continue;
-            const std::int64_t window = (at.image * down.outputs + p) * across.outputs + q;
-            sum +=
-                from[window * dy_pitch + c] / static_cast<T>(down.counted(p) * across.counted(q));
-          }
-        }
-        to[r * dx_pitch + c] = sum;
-      });
-}
-
-template <class T> void adaptive_avg_values(cuda::Context& context, const Tensor& x, Tensor& y) {
-  const Cells down = cells_of(x, y, 1), across = cells_of(x, y, 2);
-  const T* from = x.raw<T>();
-  T* to = y.raw<T>();
-  const std::int64_t x_pitch = x.pitch(), y_pitch = y.pitch();
-  cuda::for_each_cell(
-      context, y.row_count(), x.dim(3), [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.cells, across.cells);
-        const T* image = from + at.image * down.size * across.size * x_pitch + c;
-        T sum = 0;
-        for (std::int64_t h = down.first(at.row); h < down.last(at.row); ++h)
-          for (std::int64_t w = across.first(at.column); w < across.last(at.column); ++w)
-            sum += image[(h * across.size + w) * x_pitch];
-        to[r * y_pitch + c] = sum / static_cast<T>(down.length(at.row) * across.length(at.column));
-      });
-}
-
-template <class T> void adaptive_avg_slopes(cuda::Context& context, const Tensor& dy, Tensor& dx) {
-  const Cells down = cells_of(dx, dy, 1), across = cells_of(dx, dy, 2);
-  const T* from = dy.raw<T>();
-  T* to = dx.raw<T>();
-  const std::int64_t dy_pitch = dy.pitch(), dx_pitch = dx.pitch();
-  cuda::for_each_cell(
-      context, dx.row_count(), dx.dim(3), [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.size, across.size);
-        T sum = 0;
-        for (std::int64_t p = down.first_cell(at.row); p < down.last_cell(at.row); ++p)
-          for (std::int64_t q = across.first_cell(at.column); q < across.last_cell(at.column); ++q)
-            sum += from[((at.image * down.cells + p) * across.cells + q) * dy_pitch + c] /
-                   static_cast<T>(down.length(p) * across.length(q));
-        to[r * dx_pitch + c] = sum;
-      });
-}
-
-template <class T>
-void adaptive_max_values(cuda::Context& context, const Tensor& x, Tensor& y, Tensor& index) {
-  const Cells down = cells_of(x, y, 1), across = cells_of(x, y, 2);
-  const T* from = x.raw<T>();
-  T* to = y.raw<T>();
-  std::int32_t* places = index.defined() ? index.raw<std::int32_t>() : nullptr;
-  const std::int64_t channels = x.dim(3), x_pitch = x.pitch(), y_pitch = y.pitch();
-  cuda::for_each_cell(
-      context, y.row_count(), channels, [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.cells, across.cells);
-        const T* image = from + at.image * down.size * across.size * x_pitch + c;
-        const Best<T> best =
-            best_of(image, x_pitch, across.size, down.first(at.row), down.last(at.row), 1,
-                    across.first(at.column), across.last(at.column), 1);
-        to[r * y_pitch + c] = best.value;
-        if (places != nullptr) places[r * channels + c] = best.place;
-      });
-}
-
-template <class T>
-void adaptive_max_slopes(cuda::Context& context, const Tensor& dy, const Tensor& index,
-                         Tensor& dx) {
-  const Cells down = cells_of(dx, dy, 1), across = cells_of(dx, dy, 2);
-  const T* from = dy.raw<T>();
-  const std::int32_t* places = index.raw<std::int32_t>();
-  T* to = dx.raw<T>();
-  const std::int64_t channels = dx.dim(3), dy_pitch = dy.pitch(), dx_pitch = dx.pitch();
-  cuda::for_each_cell(
-      context, dx.row_count(), channels, [=] __device__(std::int64_t r, std::int64_t c) {
-        const Place at = place_of(r, down.size, across.size);
-        const std::int64_t own = at.row * across.size + at.column;
-        T sum = 0;
-        for (std::int64_t p = down.first_cell(at.row); p < down.last_cell(at.row); ++p)
-          for (std::int64_t q = across.first_cell(at.column); q < across.last_cell(at.column);
-               ++q) {
-            const std::int64_t window = (at.image * down.cells + p) * across.cells + q;
-            if (places[window * channels + c] == own) sum += from[window * dy_pitch + c];
-          }
+        over_holders(grid, at, [&](std::int64_t window, std::int64_t p, std::int64_t q) {
+          sum += from[window * dy_pitch + c] /
+                 static_cast<T>(grid.down.counted(p) * grid.across.counted(q));
+        });
         to[r * dx_pitch + c] = sum;
       });
 }
@@ -259,36 +186,40 @@ void adaptive_max_slopes(cuda::Context& context, const Tensor& dy, const Tensor&
 void max_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y,
                  Tensor& index) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { max_values<T>(context, x, options, y, index); });
+  visit_float(x.dtype(),
+              [&]<class T>() { max_values<T>(context, grid_of(x, y, options), x, y, index); });
 }
 void max_backward(Device& device, const Tensor& dy, const Tensor& index,
                   const Pool2dOptions& options, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(), [&]<class T>() { max_slopes<T>(context, dy, index, options, dx); });
+  visit_float(dx.dtype(),
+              [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy, options), dy, index, dx); });
 }
 void avg_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { avg_values<T>(context, x, options, y); });
+  visit_float(x.dtype(), [&]<class T>() { avg_values<T>(context, grid_of(x, y, options), x, y); });
 }
 void avg_backward(Device& device, const Tensor& dy, const Pool2dOptions& options, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(), [&]<class T>() { avg_slopes<T>(context, dy, options, dx); });
+  visit_float(dx.dtype(),
+              [&]<class T>() { avg_slopes<T>(context, grid_of(dx, dy, options), dy, dx); });
 }
 void adaptive_avg_forward(Device& device, const Tensor& x, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { adaptive_avg_values<T>(context, x, y); });
+  visit_float(x.dtype(), [&]<class T>() { avg_values<T>(context, grid_of(x, y), x, y); });
 }
 void adaptive_avg_backward(Device& device, const Tensor& dy, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(), [&]<class T>() { adaptive_avg_slopes<T>(context, dy, dx); });
+  visit_float(dx.dtype(), [&]<class T>() { avg_slopes<T>(context, grid_of(dx, dy), dy, dx); });
 }
 void adaptive_max_forward(Device& device, const Tensor& x, Tensor& y, Tensor& index) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { adaptive_max_values<T>(context, x, y, index); });
+  visit_float(x.dtype(), [&]<class T>() { max_values<T>(context, grid_of(x, y), x, y, index); });
 }
 void adaptive_max_backward(Device& device, const Tensor& dy, const Tensor& index, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(), [&]<class T>() { adaptive_max_slopes<T>(context, dy, index, dx); });
+  visit_float(dx.dtype(),
+              [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy), dy, index, dx); });
 }
 
 const bool added = kernel::max_pool2d_fwd.add(Backend::cuda, max_forward) &&

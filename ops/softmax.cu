@@ -7,9 +7,11 @@
 namespace dml {
 namespace {
 
-template <class T>
-void softmax(cuda::Context& context, const Tensor& in, const Axis& view, double factor,
-             Tensor& out) {
+/// y = f(scale x) along the lines of x: `block` computes a packed line with all threads of a block,
+/// `thread` one line with steps.
+template <class T, class Block, class Thread>
+void values(cuda::Context& context, const Tensor& in, const Axis& view, double factor, Tensor& out,
+            Block block, Thread thread) {
   const T *x = in.raw<T>(), scale = static_cast<T>(factor);
   T* y = out.raw<T>();
   const std::int64_t n = view.length;
@@ -17,24 +19,14 @@ void softmax(cuda::Context& context, const Tensor& in, const Axis& view, double 
   if (n == 0) return;
   cuda::over_lines(
       context, view,
-      [=] __device__(std::int64_t row) {
-        const T* from = x + row * n;
-        T* to = y + row * n;
-        const T most = cuda::block_largest(from, n) * scale;
-        T total = 0;
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-          to[i] = std::exp(from[i] * scale - most);
-          total += to[i];
-        }
-        total = cuda::block_sum(total);
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) to[i] /= total;
-      },
-      [=] __device__(std::int64_t, std::int64_t at) { line.softmax(x + at, scale, y + at); });
+      [=] __device__(std::int64_t row) { block(x + row * n, n, scale, y + row * n); },
+      [=] __device__(std::int64_t, std::int64_t at) { thread(line, x + at, scale, y + at); });
 }
 
-template <class T>
-void softmax_gradient(cuda::Context& context, const Tensor& out, const Axis& view, double factor,
-                      const Tensor& upstream, Tensor& in) {
+/// dx from y and dy along the lines, likewise.
+template <class T, class Block, class Thread>
+void slopes(cuda::Context& context, const Tensor& out, const Axis& view, double factor,
+            const Tensor& upstream, Tensor& in, Block block, Thread thread) {
   const T *y = out.raw<T>(), *dy = upstream.raw<T>(), scale = static_cast<T>(factor);
   T* dx = in.raw<T>();
   const std::int64_t n = view.length;
@@ -43,61 +35,79 @@ void softmax_gradient(cuda::Context& context, const Tensor& out, const Axis& vie
   cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
-        T along = 0;
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
-          along += y[row * n + i] * dy[row * n + i];
-        along = cuda::block_sum(along);
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
-          dx[row * n + i] = scale * y[row * n + i] * (dy[row * n + i] - along);
+        block(y + row * n, dy + row * n, n, scale, dx + row * n);
       },
       [=] __device__(std::int64_t, std::int64_t at) {
-        line.softmax_gradient(y + at, dy + at, scale, dx + at);
+        thread(line, y + at, dy + at, scale, dx + at);
       });
 }
 
-template <class T>
-void log_softmax(cuda::Context& context, const Tensor& in, const Axis& view, double factor,
-                 Tensor& out) {
-  const T *x = in.raw<T>(), scale = static_cast<T>(factor);
-  T* y = out.raw<T>();
-  const std::int64_t n = view.length;
-  const SoftmaxLine line{n, view.inner};
-  if (n == 0) return;
-  cuda::over_lines(
-      context, view,
-      [=] __device__(std::int64_t row) {
-        const T total = cuda::block_log_sum(x + row * n, n, scale);
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
-          y[row * n + i] = x[row * n + i] * scale - total;
-      },
-      [=] __device__(std::int64_t, std::int64_t at) {
-        const T total = line.log_sum(x + at, scale);
-        for (std::int64_t i = 0; i < line.n; ++i)
-          y[at + i * line.step] = x[at + i * line.step] * scale - total;
-      });
-}
+struct SoftmaxBlock {
+  template <class T> __device__ void operator()(const T* x, std::int64_t n, T scale, T* y) const {
+    const T most = cuda::block_largest(x, n) * scale;
+    T total = 0;
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+      y[i] = std::exp(x[i] * scale - most);
+      total += y[i];
+    }
+    total = cuda::block_sum(total);
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) y[i] /= total;
+  }
+};
+struct SoftmaxThread {
+  template <class T>
+  __device__ void operator()(const SoftmaxLine& line, const T* x, T scale, T* y) const {
+    line.softmax(x, scale, y);
+  }
+};
+struct SoftmaxSlopeBlock {
+  template <class T>
+  __device__ void operator()(const T* y, const T* dy, std::int64_t n, T scale, T* dx) const {
+    T along = 0;
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) along += y[i] * dy[i];
+    along = cuda::block_sum(along);
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
+      dx[i] = scale * y[i] * (dy[i] - along);
+  }
+};
+struct SoftmaxSlopeThread {
+  template <class T>
+  __device__ void operator()(const SoftmaxLine& line, const T* y, const T* dy, T scale,
+                             T* dx) const {
+    line.softmax_gradient(y, dy, scale, dx);
+  }
+};
 
-template <class T>
-void log_softmax_gradient(cuda::Context& context, const Tensor& out, const Axis& view,
-                          double factor, const Tensor& upstream, Tensor& in) {
-  const T *y = out.raw<T>(), *dy = upstream.raw<T>(), scale = static_cast<T>(factor);
-  T* dx = in.raw<T>();
-  const std::int64_t n = view.length;
-  const SoftmaxLine line{n, view.inner};
-  if (n == 0) return;
-  cuda::over_lines(
-      context, view,
-      [=] __device__(std::int64_t row) {
-        T total = 0;
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) total += dy[row * n + i];
-        total = cuda::block_sum(total);
-        for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
-          dx[row * n + i] = scale * (dy[row * n + i] - std::exp(y[row * n + i]) * total);
-      },
-      [=] __device__(std::int64_t, std::int64_t at) {
-        line.log_softmax_gradient(y + at, dy + at, scale, dx + at);
-      });
-}
+struct LogSoftmaxBlock {
+  template <class T> __device__ void operator()(const T* x, std::int64_t n, T scale, T* y) const {
+    const T total = cuda::block_log_sum(x, n, scale);
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) y[i] = x[i] * scale - total;
+  }
+};
+struct LogSoftmaxThread {
+  template <class T>
+  __device__ void operator()(const SoftmaxLine& line, const T* x, T scale, T* y) const {
+    const T total = line.log_sum(x, scale);
+    for (std::int64_t i = 0; i < line.n; ++i) y[i * line.step] = x[i * line.step] * scale - total;
+  }
+};
+struct LogSoftmaxSlopeBlock {
+  template <class T>
+  __device__ void operator()(const T* y, const T* dy, std::int64_t n, T scale, T* dx) const {
+    T total = 0;
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) total += dy[i];
+    total = cuda::block_sum(total);
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
+      dx[i] = scale * (dy[i] - std::exp(y[i]) * total);
+  }
+};
+struct LogSoftmaxSlopeThread {
+  template <class T>
+  __device__ void operator()(const SoftmaxLine& line, const T* y, const T* dy, T scale,
+                             T* dx) const {
+    line.log_softmax_gradient(y, dy, scale, dx);
+  }
+};
 
 template <class T>
 void logsumexp(cuda::Context& context, const Tensor& in, const Axis& view, Tensor& out) {
@@ -136,22 +146,29 @@ void logsumexp_gradient(cuda::Context& context, const Tensor& in, const Tensor& 
 
 void softmax_fwd(Device& device, const Tensor& x, const Axis& view, double scale, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { softmax<T>(context, x, view, scale, y); });
+  visit_float(x.dtype(), [&]<class T>() {
+    values<T>(context, x, view, scale, y, SoftmaxBlock{}, SoftmaxThread{});
+  });
 }
 void softmax_bwd(Device& device, const Tensor& y, const Axis& view, double scale, const Tensor& dy,
                  Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(y.dtype(), [&]<class T>() { softmax_gradient<T>(context, y, view, scale, dy, dx); });
+  visit_float(y.dtype(), [&]<class T>() {
+    slopes<T>(context, y, view, scale, dy, dx, SoftmaxSlopeBlock{}, SoftmaxSlopeThread{});
+  });
 }
 void log_softmax_fwd(Device& device, const Tensor& x, const Axis& view, double scale, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { log_softmax<T>(context, x, view, scale, y); });
+  visit_float(x.dtype(), [&]<class T>() {
+    values<T>(context, x, view, scale, y, LogSoftmaxBlock{}, LogSoftmaxThread{});
+  });
 }
 void log_softmax_bwd(Device& device, const Tensor& y, const Axis& view, double scale,
                      const Tensor& dy, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(y.dtype(),
-              [&]<class T>() { log_softmax_gradient<T>(context, y, view, scale, dy, dx); });
+  visit_float(y.dtype(), [&]<class T>() {
+    slopes<T>(context, y, view, scale, dy, dx, LogSoftmaxSlopeBlock{}, LogSoftmaxSlopeThread{});
+  });
 }
 void logsumexp_fwd(Device& device, const Tensor& x, const Axis& view, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
