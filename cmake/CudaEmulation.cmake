@@ -15,8 +15,7 @@ function(dml_cuda_emulation directory)
   file(GLOB helpers CONFIGURE_DEPENDS tests/*.cpp)
   add_executable(test_cuda_emulation ${sources} ${emulation} ${cases} ${helpers})
   target_include_directories(test_cuda_emulation BEFORE PRIVATE ${directory})
-  target_compile_definitions(test_cuda_emulation PRIVATE DML_CUDA
-    DML_SOURCE_DIR="${PROJECT_SOURCE_DIR}" DML_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_compile_definitions(test_cuda_emulation PRIVATE DML_CUDA)
   # Warnings about these sources are nvcc's matter.
   target_compile_options(test_cuda_emulation PRIVATE -O1 -w)
   target_link_libraries(test_cuda_emulation PRIVATE dml_options doctest::doctest)

@@ -6,6 +6,7 @@
 
 #include "engine/file.hpp"
 #include "engine/safetensors.hpp"
+#include "tests/places.hpp"
 #include "tests/temporary_folder.hpp"
 #include "tests/weights_convert/torch_file.hpp"
 
@@ -20,9 +21,9 @@ struct Outcome {
 
 /// Runs convert_weights with these arguments in a folder.
 Outcome run(const TemporaryFolder& folder, const std::string& arguments) {
-  const std::string command = "cd '" + folder.path().string() +
-                              "' && '" DML_BINARY_DIR "/convert_weights' " + arguments +
-                              " >.out 2>.err";
+  const std::string command = "cd '" + folder.path().string() + "' && '" +
+                              (testing::build_dir() / "convert_weights").string() + "' " +
+                              arguments + " >.out 2>.err";
   const int status = std::system(command.c_str());
   Outcome outcome{WEXITSTATUS(status), read_file(folder / ".out"), read_file(folder / ".err")};
   std::filesystem::remove(folder / ".out");

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/file.hpp"
+#include "tests/places.hpp"
 
 extern char** environ;
 
@@ -35,7 +36,7 @@ fs::path unique_path(const std::string& kind) {
 
 Process::Process(const std::string& tool, const std::vector<std::string>& arguments)
     : out_(unique_path("out")), err_(unique_path("err")) {
-  const std::string program = std::string(DML_BINARY_DIR) + "/" + tool;
+  const std::string program = (testing::build_dir() / tool).string();
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;

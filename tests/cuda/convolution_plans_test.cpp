@@ -6,6 +6,7 @@
 #include "engine/cuda/convolution_key.hpp"
 #include "engine/device.hpp"
 #include "engine/file.hpp"
+#include "tests/places.hpp"
 
 // Whether cuDNN has a plan for every convolution of the nets on a GPU of compute capability 9.0,
 // asked of the library with a described device: no GPU is needed. It says nothing about values or
@@ -106,7 +107,8 @@ TEST_CASE("cuda: cuDNN has a plan for every convolution of ResNet-50 and BN-Ince
     MESSAGE("skipped: needs a build with cuDNN 9.8 or later");
     return;
   }
-  const std::string gpu = read_file(DML_SOURCE_DIR "/tests/cuda/compute_capability_9_0.json");
+  const std::string gpu =
+      read_file(testing::source_dir() / "tests/cuda/compute_capability_9_0.json");
   Collector net;
   resnet50(net);
   bn_inception(net);
@@ -132,7 +134,8 @@ TEST_CASE("cuda: a convolution whose sizes do not fit is refused in words") {
   key.x = {2, 8, 8, 16};
   key.weight = {32, 3, 3, 16};
   key.y = {2, 5, 5, 32};  // must be 6, 6
-  const std::string gpu = read_file(DML_SOURCE_DIR "/tests/cuda/compute_capability_9_0.json");
+  const std::string gpu =
+      read_file(testing::source_dir() / "tests/cuda/compute_capability_9_0.json");
   bool refused = false;
   try {
     refused = !plan_on(gpu, key).found;

@@ -7,6 +7,7 @@
 #include "data/image/jpeg.hpp"
 #include "data/transform.hpp"
 #include "engine/random.hpp"
+#include "tests/places.hpp"
 
 namespace dml::testing {
 
@@ -39,8 +40,7 @@ inline void write_jpeg(const std::filesystem::path& file, std::uint64_t seed = 1
 /// Where reference vectors of the images lie: $DML_GOLDEN_DIR or ../shared/golden; may be absent.
 inline std::filesystem::path golden_images() {
   const char* place = std::getenv("DML_GOLDEN_DIR");
-  const std::filesystem::path golden =
-      place != nullptr ? place : std::filesystem::path(DML_SOURCE_DIR) / "../shared/golden";
+  const std::filesystem::path golden = place != nullptr ? place : source_dir() / "../shared/golden";
   return golden / "images";
 }
 

@@ -7,6 +7,7 @@
 #include "dml/retrieval/evaluator.hpp"
 #include "engine/random.hpp"
 #include "engine/safetensors.hpp"
+#include "tests/places.hpp"
 
 namespace dml {
 namespace {
@@ -157,8 +158,7 @@ TEST_CASE("kmeans: rows are assigned to the nearest centre") {
 TEST_CASE("evaluate: the figures stated for real embeddings") {
   namespace fs = std::filesystem;
   const char* folder = std::getenv("DML_SHARED_DIR");
-  const fs::path root =
-      folder != nullptr ? fs::path(folder) : fs::path(DML_SOURCE_DIR) / "../shared";
+  const fs::path root = folder != nullptr ? fs::path(folder) : testing::source_dir() / "../shared";
   const fs::path file = root / "data/embeddings/grocery_resnet18_layer3.safetensors";
   if (!fs::exists(file)) {
     MESSAGE("skipped: ", file.string(), " is not here");

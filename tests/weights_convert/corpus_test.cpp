@@ -9,6 +9,7 @@
 #include "engine/error.hpp"
 #include "engine/file.hpp"
 #include "engine/safetensors.hpp"
+#include "tests/places.hpp"
 #include "weights_convert/weights.hpp"
 
 namespace dml::weights {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 /// The folder of the checkpoint corpus: $DML_SHARED, or ../shared beside the source.
 fs::path shared_folder() {
   const char* given = std::getenv("DML_SHARED");
-  return given != nullptr ? fs::path(given) : fs::path(DML_SOURCE_DIR) / ".." / "shared";
+  return given != nullptr ? fs::path(given) : testing::source_dir() / "../shared";
 }
 
 bool equal(const Tensor& a, const Tensor& b) {
