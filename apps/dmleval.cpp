@@ -1,14 +1,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "apps/app.hpp"
+#include "apps/evaluation/embedding_files.hpp"
+#include "apps/evaluation/flags.hpp"
 #include "apps/training/model_file.hpp"
 #include "apps/training/result.hpp"
+#include "apps/training/schema.hpp"
 #include "apps/training/session.hpp"
-#include "engine/file.hpp"
 #include "engine/npy.hpp"
 
 namespace {
@@ -16,120 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-struct Options {
-  std::string input, net, dataset, data_dir, split = "test", features, embeddings, labels;
-  std::string metrics = "recall@1,recall@2,recall@4,recall@8,r_precision,map@r,nmi";
-  std::string distance = "cosine";
-  std::int64_t image_size = 0, resize = 0, batch_size = 64, workers = 2;
-  std::vector<std::string> require, set;
-  std::string save_embeddings, checkpoint = "best";
-};
-
-void add_flags(CLI::App& app, Options& options) {
-  app.add_option("INPUT", options.input, "folder of a run, checkpoint, or converted weights");
-  app.add_option("--net", options.net, "the net, where the weights do not say it")
-      ->type_name("NAME");
-  app.add_option("--checkpoint", options.checkpoint, "which one of a run: best, last")
-      ->type_name("NAME")
-      ->capture_default_str();
-  app.add_option("--dataset", options.dataset, "a dataset out of dmltrain --list datasets")
-      ->type_name("NAME");
-  app.add_option("--data-dir", options.data_dir, "its folder; $DML_DATA_DIR or ./data without")
-      ->type_name("DIR");
-  app.add_option("--set", options.set,
-                 "an option of the dataset, as in --set dataset.train_classes=41")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--split", options.split, "test, train, validation")
-      ->type_name("NAME")
-      ->capture_default_str();
-  app.add_option("--metrics", options.metrics, "what is measured")
-      ->type_name("LIST")
-      ->capture_default_str();
-  app.add_option("--features", options.features,
-                 "an inner stage of the net, pooled, in place of the embedding")
-      ->type_name("STAGE");
-  app.add_option("--image-size", options.image_size, "side of the centre crop, pixels")
-      ->type_name("N");
-  app.add_option("--resize", options.resize, "shorter side before the crop, pixels")
-      ->type_name("N");
-  app.add_option("-b,--batch-size", options.batch_size, "images at once")
-      ->type_name("N")
-      ->check(CLI::Range(1, 65536).description(""));
-  app.add_option("-j,--workers", options.workers, "threads that read images")
-      ->type_name("N")
-      ->check(CLI::Range(0, 256).description(""));
-  app.add_option("--embeddings", options.embeddings, "embeddings in place of images and net")
-      ->type_name("FILE.npy");
-  app.add_option("--labels", options.labels, "their classes: .npy, or one whole number a line")
-      ->type_name("FILE");
-  app.add_option("--distance", options.distance, "cosine or euclidean")
-      ->type_name("NAME")
-      ->capture_default_str();
-  app.add_option("--require", options.require, "exit 5 below this, as in recall@1=0.66")
-      ->type_name("METRIC=VALUE")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--save-embeddings", options.save_embeddings, "writes the embeddings")
-      ->type_name("FILE.npy");
-}
-
-struct Required {
-  std::string metric;
-  double value;
-};
-
-std::vector<Required> required(const Options& options) {
-  std::vector<Required> all;
-  for (const std::string& text : options.require) {
-    const dml::Given one = [&] {
-      const std::size_t equals = text.find('=');
-      if (equals == std::string::npos)
-        throw dml::UsageError("--require wants METRIC=VALUE, as in recall@1=0.66; found '" + text +
-                              "'");
-      return dml::Given{text.substr(0, equals), text.substr(equals + 1), text, dml::Layer::flag};
-    }();
-    double value = 0;
-    dml::schema::assign({"--require " + one.key, "number", "", "", {0, 1}, ""}, one.text, value);
-    dml::make_metric(one.key);
-    all.push_back({one.key, value});
-  }
-  return all;
-}
-
-/// The metrics of the list, and those that are required beside it.
-std::string all_metrics(const Options& options, const std::vector<Required>& wanted) {
-  std::string list = options.metrics;
-  for (const Required& one : wanted)
-    if (("," + list + ",").find("," + one.metric + ",") == std::string::npos)
-      list += "," + one.metric;
-  return list;
-}
-
-std::vector<std::int64_t> read_labels(const fs::path& file) {
-  std::vector<std::int64_t> labels;
-  if (file.extension() == ".npy") {
-    const dml::Tensor tensor = dml::read_npy(file).to(dml::DType::i64);
-    for (const std::int64_t label : tensor.data<std::int64_t>()) labels.push_back(label);
-    return labels;
-  }
-  std::istringstream lines(dml::read_file(file));
-  std::int64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (line.empty()) continue;
-    try {
-      std::size_t end = 0;
-      labels.push_back(std::stoll(line, &end));
-      if (end != line.size()) throw std::invalid_argument(line);
-    } catch (const std::exception&) {
-      throw dml::FormatError(
-          fmt::format("{}:{}: '{}' is not a whole number", file.string(), number, line));
-    }
-  }
-  return labels;
-}
+using Options = dml::EvaluationFlags;
 
 /// "BGR input, 0..255, mean 104,117,128, deviation 1,1,1"
 std::string input_text(const dml::Preprocessing& p) {
@@ -145,21 +34,13 @@ struct Source {
 };
 
 Source from_embeddings(const Options& options) {
-  if (options.labels.empty()) throw dml::UsageError("--embeddings wants --labels FILE beside it");
-  Source source;
-  source.set.embeddings = dml::read_npy(options.embeddings);
-  if (source.set.embeddings.rank() != 2)
-    throw dml::FormatError(fmt::format("{}: embeddings are [images, size], found {}",
-                                       options.embeddings,
-                                       dml::to_string(source.set.embeddings.shape())));
-  if (source.set.embeddings.dtype() != dml::DType::f64)
-    source.set.embeddings = source.set.embeddings.to(dml::DType::f32);
-  source.set.labels = read_labels(options.labels);
-  if (static_cast<std::int64_t>(source.set.labels.size()) != source.set.embeddings.dim(0))
-    throw dml::DataError(fmt::format("{} has {} rows, {} has {} labels", options.embeddings,
-                                     source.set.embeddings.dim(0), options.labels,
-                                     source.set.labels.size()));
-  source.record = {{"embeddings", options.embeddings}, {"labels", options.labels}};
+  const dml::EmbeddingFiles& files = options.files;
+  Source source{.set = dml::read_embedding_files(files),
+                .record = {{"embeddings", files.embeddings}, {"labels", files.labels}}};
+  if (!files.gallery_embeddings.empty()) {
+    source.record["gallery_embeddings"] = files.gallery_embeddings;
+    source.record["gallery_labels"] = files.gallery_labels;
+  }
   return source;
 }
 
@@ -293,37 +174,65 @@ class ImageEvaluation {
   std::int64_t size_ = 224;
 };
 
-int evaluate(const Options& options, const dml::Terminal& terminal) {
-  const std::vector<Required> wanted = required(options);
-  const std::string metrics = all_metrics(options, wanted);
-  dml::make_metrics(metrics);
-  if (options.input.empty() == options.embeddings.empty())
-    throw dml::UsageError(
-        "what is to be evaluated? A run, a checkpoint, or --embeddings FILE.npy --labels FILE");
-  dml::Device device = terminal.open_device();
-  const dml::EvaluateOptions how{.distance = dml::distance_of(options.distance)};
-  const Source source = options.embeddings.empty()
-                            ? ImageEvaluation(options, terminal, device).run()
-                            : from_embeddings(options);
-  if (!options.save_embeddings.empty())
-    dml::write_npy(options.save_embeddings, source.set.embeddings);
-  const dml::Measurement result = dml::measure(device, source.set, metrics, how);
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
+/// Everything that came out, as one object.
+Json record_of(const Options& options, const Source& source, const dml::Measurement& result) {
   Json json = source.record;
   json["images"] = source.set.labels.size();
   json["size"] = source.set.embeddings.dim(1);
   json["protocol"] = result.protocol;
-  for (const auto& [name, value] : result.figures) json["metrics"][name] = value;
-  std::string missed;
-  for (const Required& one : wanted) {
-    const double value = dml::figure(result.figures, one.metric, 0);
-    if (value < one.value)
-      missed += fmt::format("{}{} is {:.4f}, {} is required", missed.empty() ? "" : "\n",
-                            one.metric, value, one.value);
+  for (const auto& [name, value] : result.figures) json["metrics"][name] = number(value);
+  if (!options.per_class) return json;
+  for (std::size_t i = 0; i < result.figures.size(); ++i) {
+    const std::string& column = result.evaluation.values[i].first;
+    if (!result.evaluation.of_queries.contains(column)) continue;
+    for (const auto& [label, mean] : result.evaluation.by_class(column))
+      json["per_class"][result.figures[i].first][std::to_string(label)] = mean;
   }
+  return json;
+}
+
+/// The same for people: figures, then by what rules they came about.
+std::string text_of(const Source& source, const dml::Measurement& result) {
   const std::string title =
       fmt::format("{} images, {}-d", source.set.labels.size(), source.set.embeddings.dim(1));
-  terminal.print(terminal.json ? json.dump(2) : dml::figures_table({{title, result.figures}}));
+  std::string text = dml::figures_table({{title, result.figures}});
+  for (const auto& [name, rule] : result.protocol) text += fmt::format("\n  {}: {}", name, rule);
+  return text;
+}
+
+void save_files(const Options& options, const Source& source, const dml::Measurement& result) {
+  if (!options.save_embeddings.empty())
+    dml::write_npy(options.save_embeddings, source.set.embeddings);
+  if (options.save_neighbours.empty()) return;
+  const dml::Neighbours& found = result.evaluation.neighbours;
+  dml::write_npy(options.save_neighbours,
+                 dml::Tensor::of<std::int32_t>({found.queries, found.k}, found.index));
+}
+
+int evaluate(const Options& options, const dml::Terminal& terminal) {
+  if (!options.list.empty()) {
+    terminal.print(dml::component_list(options.list, terminal.json));
+    return dml::exit_done;
+  }
+  const std::string metrics = options.all_metrics();
+  dml::make_metrics(metrics);
+  if (options.input.empty() == options.files.embeddings.empty())
+    throw dml::UsageError(
+        "what is to be evaluated? A run, a checkpoint, or --embeddings FILE.npy --labels FILE");
+  const dml::EvaluateOptions how = options.how();
+  dml::Device device = terminal.open_device();
+  const Source source = options.files.embeddings.empty()
+                            ? ImageEvaluation(options, terminal, device).run()
+                            : from_embeddings(options);
+  const dml::Measurement result = dml::measure(device, source.set, metrics, how);
+  save_files(options, source, result);
+  terminal.print(terminal.json ? record_of(options, source, result).dump(2)
+                               : text_of(source, result));
+  for (const auto& [name, value] : result.figures)
+    if (std::isnan(value)) terminal.note(name + " is undefined: no item that it could count");
+  const std::string missed = options.missed(result.figures);
   if (missed.empty()) return dml::exit_done;
   terminal.note(missed);
   return dml::exit_not_reached;
@@ -340,7 +249,12 @@ int main(int argc, char** argv) {
        .examples =
            {"dmleval runs/mine", "dmleval runs/mine --split test --json --require recall@1=0.66",
             "dmleval resnet18.safetensors --features layer3 --dataset folder --data-dir photos",
-            "dmleval --embeddings x.npy --labels y.npy --distance euclidean"},
-       .flags = [&](CLI::App& app) { add_flags(app, options); },
-       .run = [&](const dml::Terminal& terminal) { return evaluate(options, terminal); }});
+            "dmleval --embeddings x.npy --labels y.npy --distance euclidean",
+            "dmleval --embeddings q.npy --labels q.txt --gallery-embeddings g.npy "
+            "--gallery-labels g.txt --metrics recall@1,map",
+            "dmleval --list metrics", "dmleval --help metric=map"},
+       .flags = [&](CLI::App& app) { options.add_to(app); },
+       .run = [&](const dml::Terminal& terminal) { return evaluate(options, terminal); },
+       .help = dml::topic_help,
+       .words = {{"--list", dml::list_words()}}});
 }

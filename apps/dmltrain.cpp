@@ -149,6 +149,9 @@ class Training {
     if (!selects)
       throw dml::UsageError(fmt::format("select_by: '{}' is not among the metrics ({})",
                                         config.text("select_by"), config.text("metrics")));
+    if (!dml::make_metric(config.text("select_by"))->larger_is_better())
+      throw dml::UsageError("select_by: of '" + config.text("select_by") +
+                            "' less is better, and the largest value chooses the epoch");
   }
 
   dml::CheckpointPair resume_point(const dml::RunFolder& run) const {

@@ -4,8 +4,14 @@
 
 namespace dml {
 
-/// The k nearest gallery items of every query, nearest first; equal distances are ordered by lower
-/// gallery index; a query that is in the gallery itself is left out by its index.
+/// How far apart two embeddings are.
+enum class Distance : std::uint8_t {
+  cosine,     ///< 1 - <a, b> / (||a|| ||b||); rows shorter than 1e-12 are divided by 1e-12
+  euclidean,  ///< ||a - b||
+};
+
+/// The k nearest gallery items of some queries, nearest first; equal distances are ordered by lower
+/// gallery index; a query that is in the gallery itself is left out (see EvaluateOptions::exclude).
 struct Neighbours {
   static constexpr std::int32_t none = -1;
 
@@ -16,6 +22,7 @@ struct Neighbours {
   std::vector<std::int64_t> query_class{};  ///< [queries]
   std::vector<std::int64_t> gallery_class{};  ///< [gallery]
   std::vector<std::int64_t> positives{};  ///< [queries] gallery items of the class, itself excluded
+  std::vector<std::int64_t> class_size{};  ///< [queries] the same with the query, if it is in there
 
   /// Position in the gallery of the neighbour of rank r (from 0) of query q, or `none`.
   std::int64_t at(std::int64_t q, std::int64_t r) const {

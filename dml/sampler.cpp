@@ -4,6 +4,18 @@
 
 namespace dml {
 
+double share_shown(const std::vector<std::vector<std::int64_t>>& plan, std::int64_t n) {
+  std::vector<bool> shown(static_cast<std::size_t>(n), false);
+  std::int64_t count = 0;
+  for (const auto& batch : plan)
+    for (const std::int64_t i : batch) {
+      if (shown[static_cast<std::size_t>(i)]) continue;
+      shown[static_cast<std::size_t>(i)] = true;
+      ++count;
+    }
+  return n == 0 ? 1 : static_cast<double>(count) / static_cast<double>(n);
+}
+
 std::vector<std::vector<std::int64_t>> images_by_class(const std::vector<std::int64_t>& labels) {
   std::map<std::int64_t, std::vector<std::int64_t>> by_class;
   for (std::size_t i = 0; i < labels.size(); ++i)

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "dml/metric.hpp"
 #include "engine/file.hpp"
 
 namespace dml {
@@ -21,6 +22,18 @@ std::string heading(const std::string& metric) {
   if (text.size() <= 6)
     for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return text;
+}
+
+/// Shares in per cent, other metrics as they are.
+std::string cell(const std::string& metric, double value) {
+  if (std::isnan(value)) return "-";
+  bool share = true;
+  try {
+    share = make_metric(metric)->is_share();
+  } catch (const UsageError&) {
+    share = true;  // a published figure under a name that is no metric here
+  }
+  return share ? fmt::format("{:.1f}", 100 * value) : fmt::format("{:.4g}", value);
 }
 
 Json object(const Figures& figures) {
@@ -68,8 +81,7 @@ std::string figures_table(const std::vector<std::pair<std::string, Figures>>& ro
     table += fmt::format("\n  {:<26}", title);
     for (const std::string& name : names) {
       const double value = figure(figures, name, std::nan(""));
-      table += fmt::format("{:>{}}", std::isnan(value) ? "-" : fmt::format("{:.1f}", 100 * value),
-                           width(name));
+      table += fmt::format("{:>{}}", cell(name, value), width(name));
     }
   }
   return table;

@@ -326,6 +326,7 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
     parts.evaluate = [this, keep_going] { return measure(data_.evaluation, keep_going).figures; };
   parts.embed_training_set = [this, keep_going] {
     Loader loader = make_loader(data_.train, augment_->test());
+    const WeightHold hold = model_->net().hold_weights();
     return embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"),
                         keep_going);
   };

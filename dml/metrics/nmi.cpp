@@ -1,51 +1,11 @@
-#include "dml/metrics/nmi.hpp"
-
-#include <fmt/core.h>
-
-#include <algorithm>
-#include <cmath>
-#include <map>
-
 #include "dml/metric.hpp"
-#include "engine/check.hpp"
+#include "dml/metrics/partition.hpp"
 
 namespace dml {
 namespace {
 
-template <class Counts> double entropy(const Counts& counts, double n) {
-  double sum = 0;
-  for (const auto& [part, count] : counts) sum -= count / n * std::log(count / n);
-  return sum;
-}
-
-}  // namespace
-
-double normalised_mutual_information(std::span<const std::int64_t> a,
-                                     std::span<const std::int64_t> b, NmiMean mean) {
-  DML_CHECK(a.size() == b.size() && !a.empty(),
-            fmt::format("nmi: partitions of {} and {} items", a.size(), b.size()));
-  std::map<std::int64_t, double> in_a, in_b;
-  std::map<std::pair<std::int64_t, std::int64_t>, double> in_both;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    ++in_a[a[i]];
-    ++in_b[b[i]];
-    ++in_both[{a[i], b[i]}];
-  }
-  const double n = static_cast<double>(a.size());
-  if (in_a.size() == 1 && in_b.size() == 1) return 1;
-  double information = 0;
-  for (const auto& [parts, count] : in_both)
-    information += count / n * std::log(n * count / (in_a[parts.first] * in_b[parts.second]));
-  const double ha = entropy(in_a, n), hb = entropy(in_b, n);
-  const double divisor = mean == NmiMean::arithmetic ? (ha + hb) / 2 : std::sqrt(ha * hb);
-  if (divisor <= 0) return 0;  // geometric, and one of the two has a single part
-  return std::clamp(information / divisor, 0.0, 1.0);
-}
-
-namespace {
-
 /// Between classes and the clusters of k-means on the gallery.
-class Nmi final : public Metric {
+class Nmi final : public GalleryMetric {
  public:
   struct Options {
     std::string mean = "arithmetic";
@@ -59,22 +19,71 @@ class Nmi final : public Metric {
   std::string name() const override {
     return mean_ == NmiMean::arithmetic ? "NMI" : "NMI (geometric)";
   }
-  bool clusters_needed() const override { return true; }
-  double operator()(const Findings& findings) const override {
-    return normalised_mutual_information(findings.neighbours.gallery_class, findings.cluster,
-                                         mean_);
+  std::string protocol() const override {
+    return mean_ == NmiMean::arithmetic
+               ? "divided by the arithmetic mean of the entropies; 1 for a single class and cluster"
+               : "divided by the geometric mean of the entropies; 1 for a single class and cluster";
+  }
+  double operator()(GalleryView& view) const override {
+    return normalised_mutual_information(view.classes(), view.clusters(), mean_);
   }
 
  private:
   NmiMean mean_;
 };
 
-const Register<Metric, Nmi> registered{{
+/// NMI less what random clusters of the same sizes give.
+class Ami final : public GalleryMetric {
+ public:
+  struct Options {
+    static constexpr std::tuple<> fields{};
+  };
+  Ami(Options, const Setup&) {}
+  std::string name() const override { return "AMI"; }
+  std::string protocol() const override {
+    return "(I - E[I]) / (arithmetic mean of the entropies - E[I]), E under the hypergeometric "
+           "model";
+  }
+  double operator()(GalleryView& view) const override {
+    return adjusted_mutual_information(view.classes(), view.clusters());
+  }
+};
+
+/// Over pairs of items.
+class F1 final : public GalleryMetric {
+ public:
+  struct Options {
+    static constexpr std::tuple<> fields{};
+  };
+  F1(Options, const Setup&) {}
+  std::string name() const override { return "F1"; }
+  std::string protocol() const override {
+    return "2 TP / (pairs in one class + pairs in one cluster), TP pairs being in one of both; 0 "
+           "without such a pair";
+  }
+  double operator()(GalleryView& view) const override {
+    return pair_f1(view.classes(), view.clusters());
+  }
+};
+
+const Register<Metric, Nmi> nmi{{
     .name = "nmi",
     .summary = "normalised mutual information of classes and k-means clusters",
     .paper = "Strehl and Ghosh, Cluster Ensembles, JMLR 2002",
     .details = "divided by the arithmetic mean of the entropies, as scikit-learn since 0.22; "
                "mean = geometric is the older way",
+}};
+const Register<Metric, Ami> ami{{
+    .name = "ami",
+    .summary = "mutual information of classes and k-means clusters, adjusted for chance",
+    .paper = "Vinh et al., Information Theoretic Measures for Clusterings Comparison, JMLR 2010",
+    .details = "(I - E[I]) / (mean(H, H) - E[I]); 0 for random clusters of any number, which NMI "
+               "is not",
+}};
+const Register<Metric, F1> f1{{
+    .name = "f1",
+    .summary = "F1 of pairs: in one class against in one k-means cluster",
+    .paper = "Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016",
 }};
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "dml/metric.hpp"
 
 namespace dml {
@@ -6,7 +8,7 @@ namespace {
 /// Recall@k as deep metric learning uses the word (Song et al., CVPR 2016): the share of queries
 /// with at least one item of their own class among the k nearest. A query that has no item of its
 /// class in the gallery is a miss.
-class RecallAtK final : public Metric {
+class RecallAtK final : public RankingMetric {
  public:
   struct Options {
     std::int64_t k = 1;
@@ -16,18 +18,19 @@ class RecallAtK final : public Metric {
 
   RecallAtK(Options options, const Setup&) : k_(options.k) {}
   std::string name() const override { return "R@" + std::to_string(k_); }
+  std::string protocol() const override {
+    return "share of queries with a hit among the " + std::to_string(k_) +
+           " nearest; queries without a positive are misses and count";
+  }
   std::int64_t neighbours_needed(const GroundTruth&) const override { return k_; }
 
-  double operator()(const Findings& findings) const override {
-    const Neighbours& nn = findings.neighbours;
-    const std::int64_t k = std::min(k_, nn.k);  // a gallery may be smaller than k
-    std::int64_t hits = 0;
-    for (std::int64_t q = 0; q < nn.queries; ++q) {
+  void score(const Neighbours& block, std::span<double> value) const override {
+    const std::int64_t k = std::min(k_, block.k);  // a gallery may be smaller than k
+    for (std::int64_t q = 0; q < block.queries; ++q) {
       bool hit = false;
-      for (std::int64_t r = 0; r < k && !hit; ++r) hit = nn.hit(q, r);
-      hits += hit ? 1 : 0;
+      for (std::int64_t r = 0; r < k && !hit; ++r) hit = block.hit(q, r);
+      value[static_cast<std::size_t>(q)] = hit ? 1 : 0;
     }
-    return static_cast<double>(hits) / static_cast<double>(nn.queries);
   }
 
  private:
@@ -38,6 +41,8 @@ const Register<Metric, RecallAtK> registered{{
     .name = "recall",
     .summary = "share of queries with an item of their class among the k nearest",
     .paper = "Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016",
+    .details = "recall@4 is recall with k = 4. A query without another item of its class is a miss "
+               "and counts.",
     .aliases = {"R", "recall_at_k"},
 }};
 

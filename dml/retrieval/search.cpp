@@ -16,6 +16,8 @@ namespace {
 /// More candidates than k are kept by this many, to be ordered in f64.
 constexpr std::int64_t spare = 32;
 constexpr double shortest = 1e-12;
+/// Neighbours in a block that is handed over, at 8 bytes each.
+constexpr std::int64_t block_neighbours = 8 << 20;
 
 template <class T> double squared_length(const T* x, std::int64_t d) {
   double sum = 0;
@@ -54,9 +56,10 @@ class Ranking {
     }
   }
 
-  /// Writes the best of the candidates of query q to row q of the result.
+  /// Writes the best of the candidates of query q to that row of the result.
   template <class T>
-  void write(std::int64_t q, std::span<const std::int64_t> candidates, Neighbours& result) const {
+  void write(std::int64_t q, std::span<const std::int64_t> candidates, std::int64_t row,
+             Neighbours& result) const {
     std::vector<std::pair<double, std::int64_t>> found;
     found.reserve(candidates.size());
     for (const std::int64_t i : candidates)
@@ -65,12 +68,14 @@ class Ranking {
     const std::int64_t n = std::min(static_cast<std::int64_t>(found.size()), result.k);
     for (std::int64_t r = 0; r < n; ++r) {
       const auto& [distance, i] = found[static_cast<std::size_t>(r)];
-      result.index[static_cast<std::size_t>(q * result.k + r)] = static_cast<std::int32_t>(i);
-      result.distance[static_cast<std::size_t>(q * result.k + r)] = static_cast<float>(distance);
+      result.index[static_cast<std::size_t>(row * result.k + r)] = static_cast<std::int32_t>(i);
+      result.distance[static_cast<std::size_t>(row * result.k + r)] =
+          static_cast<float>(distance_ == Distance::cosine ? distance : std::sqrt(distance));
     }
   }
 
  private:
+  /// What neighbours are ordered by: 1 - cosine, or the square of the distance.
   template <class T> double exact(std::int64_t q, std::int64_t i) const {
     const std::int64_t d = queries_.dim(1);
     const T *a = queries_.raw<T>() + q * d, *b = gallery_.raw<T>() + i * d;
@@ -87,7 +92,7 @@ class Ranking {
       const double difference = static_cast<double>(a[c]) - static_cast<double>(b[c]);
       sum += difference * difference;
     }
-    return std::sqrt(sum);
+    return sum;
   }
 
   const Tensor& queries_;
@@ -135,6 +140,15 @@ Tensor candidates(Device& device, const Tensor& queries, const Prepared& gallery
     kernel::select_best(device, tile, first, self, best, index);
   }
   return index;
+}
+
+/// Every gallery index except one.
+std::vector<std::int64_t> all_but(std::int64_t own, std::int64_t n) {
+  std::vector<std::int64_t> others;
+  others.reserve(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i)
+    if (i != own) others.push_back(i);
+  return others;
 }
 
 void check(const Tensor& queries, const Tensor& gallery, std::span<const std::int64_t> self,
@@ -190,38 +204,62 @@ void require_finite(const Tensor& x, const char* what) {
   });
 }
 
-Neighbours search(Device& device, const Tensor& queries, const Tensor& gallery,
-                  std::span<const std::int64_t> self, const SearchOptions& options) {
+void search_blocks(Device& device, const Tensor& queries, const Tensor& gallery,
+                   std::span<const std::int64_t> self, const SearchOptions& options,
+                   const TakeBlock& take) {
   check(queries, gallery, self, options);
   const Tensor host_queries = queries.to_host().dense(), host_gallery = gallery.to_host().dense();
   require_finite(host_queries, "queries");
   require_finite(host_gallery, "gallery");
-
-  const std::int64_t q = queries.dim(0), n = gallery.dim(0);
-  Neighbours result{.queries = q, .k = std::min(options.k, n)};
-  result.index.assign(static_cast<std::size_t>(q * result.k), Neighbours::none);
-  result.distance.assign(result.index.size(), std::numeric_limits<float>::infinity());
-  if (q == 0 || n == 0) return result;
+  const std::int64_t q = queries.dim(0), n = gallery.dim(0), k = std::min(options.k, n);
+  if (q == 0 || n == 0) return;
 
   const Ranking ranking(host_queries, host_gallery, options.distance);
-  const Prepared rows = prepare(device, host_queries, options.distance);
-  const Prepared against = prepare(device, host_gallery, options.distance);
-  const std::int64_t keep = std::min(result.k + spare, n);
-  for (std::int64_t first = 0; first < q; first += options.query_rows) {
-    const std::int64_t last = std::min(first + options.query_rows, q);
+  const std::int64_t keep = std::min(k + spare, n);
+  const bool all = keep == n;  // then there is nothing to select
+  const Prepared rows = all ? Prepared{} : prepare(device, host_queries, options.distance);
+  const Prepared against = all ? Prepared{} : prepare(device, host_gallery, options.distance);
+  const std::int64_t step = std::clamp<std::int64_t>(block_neighbours / k, 1, options.query_rows);
+  for (std::int64_t first = 0; first < q; first += step) {
+    const std::int64_t last = std::min(first + step, q);
     Tensor own = filled(Device(Backend::reference), {last - first}, DType::i64, Neighbours::none);
     if (!self.empty())
       std::copy(self.begin() + first, self.begin() + last, own.data<std::int64_t>().begin());
-    const Tensor index =
-        candidates(device, rows.rows.rows(first, last), against, device.upload(own), keep, options)
-            .to_host();
+    Tensor index;
+    if (!all)
+      index = candidates(device, rows.rows.rows(first, last), against, device.upload(own), keep,
+                         options)
+                  .to_host();
+    Neighbours block{.queries = last - first, .k = k};
+    block.index.assign(static_cast<std::size_t>(block.queries * k), Neighbours::none);
+    block.distance.assign(block.index.size(), std::numeric_limits<float>::infinity());
     visit_float(host_queries.dtype(), [&]<class T>() {
-      cpu::parallel_for(device.threads(), last - first, 8, [&](std::int64_t from, std::int64_t to) {
-        for (std::int64_t i = from; i < to; ++i)
-          ranking.write<T>(first + i, index.row<std::int64_t>(i), result);
-      });
+      cpu::parallel_for(
+          device.threads(), last - first, all ? 1 : 8, [&](std::int64_t from, std::int64_t to) {
+            std::vector<std::int64_t> others;
+            for (std::int64_t i = from; i < to; ++i) {
+              if (all) others = all_but(own.raw<std::int64_t>()[i], n);
+              const std::span<const std::int64_t> found =
+                  all ? std::span<const std::int64_t>(others) : index.row<std::int64_t>(i);
+              ranking.write<T>(first + i, found, i, block);
+            }
+          });
     });
+    take(first, block);
   }
+}
+
+Neighbours search(Device& device, const Tensor& queries, const Tensor& gallery,
+                  std::span<const std::int64_t> self, const SearchOptions& options) {
+  check(queries, gallery, self, options);
+  Neighbours result{.queries = queries.dim(0), .k = std::min(options.k, gallery.dim(0))};
+  result.index.reserve(static_cast<std::size_t>(result.queries * result.k));
+  result.distance.reserve(result.index.capacity());
+  search_blocks(
+      device, queries, gallery, self, options, [&](std::int64_t, const Neighbours& block) {
+        result.index.insert(result.index.end(), block.index.begin(), block.index.end());
+        result.distance.insert(result.distance.end(), block.distance.begin(), block.distance.end());
+      });
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,12 +9,6 @@
 #include "engine/kernel.hpp"
 
 namespace dml {
-
-/// How far apart two embeddings are.
-enum class Distance : std::uint8_t {
-  cosine,     ///< 1 - <a, b> / (||a|| ||b||); rows shorter than 1e-12 are divided by 1e-12
-  euclidean,  ///< ||a - b||
-};
 
 /// "cosine" or "euclidean". @throws UsageError for other words.
 Distance distance_of(const std::string& name);
@@ -41,6 +36,16 @@ struct SearchOptions {
 /// @throws ShapeError when sizes differ, NumericError naming the first row that is not finite.
 Neighbours search(Device& device, const Tensor& queries, const Tensor& gallery,
                   std::span<const std::int64_t> self, const SearchOptions& options);
+
+/// What search_blocks hands over: the number of the first query of the block, and its neighbours.
+using TakeBlock = std::function<void(std::int64_t first, const Neighbours& block)>;
+
+/// The same for consecutive blocks of queries, so that as many neighbours as the gallery has can be
+/// looked at without holding them all: a block is at most 64 MB. Where k is nearly the size of the
+/// gallery, all distances are computed in f64 and sorted.
+void search_blocks(Device& device, const Tensor& queries, const Tensor& gallery,
+                   std::span<const std::int64_t> self, const SearchOptions& options,
+                   const TakeBlock& take);
 
 /// Rows divided by their length (see Distance::cosine), computed in f64; on the host.
 Tensor unit_rows(const Tensor& x);

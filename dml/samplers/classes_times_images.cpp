@@ -130,7 +130,7 @@ class ClassesTimesImages final : public Sampler {
 const Register<Sampler, ClassesTimesImages> registered{{
     .name = "classes_times_images",
     .summary = "P different classes with K images each",
-    .aliases = {"pk", "balanced"},
+    .aliases = {"pk"},
 }};
 
 }  // namespace

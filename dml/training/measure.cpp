@@ -13,11 +13,11 @@ Measurement measure(Device& device, const RetrievalSet& set, const std::string& 
     std::erase(name, ' ');
     if (!name.empty()) names.push_back(name);
   }
-  const Evaluation found = evaluate(device, set, make_metrics(metrics), options);
   Measurement result;
+  result.evaluation = evaluate(device, set, make_metrics(metrics), options);
   for (std::size_t i = 0; i < names.size(); ++i)
-    result.figures.emplace_back(names[i], found.values[i].second);
-  result.protocol = found.protocol;
+    result.figures.emplace_back(names[i], result.evaluation.values[i].second);
+  result.protocol = result.evaluation.protocol;
   return result;
 }
 

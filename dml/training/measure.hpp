@@ -12,6 +12,7 @@ namespace dml {
 struct Measurement {
   Figures figures;  ///< by the names that were asked for: "recall@1"
   std::map<std::string, std::string> protocol;
+  Evaluation evaluation;  ///< all of it; its values are in the order of figures
 };
 
 /// Evaluates embeddings with the metrics of a list like "recall@1,nmi". The figures go by the names

@@ -14,7 +14,10 @@
 namespace dml {
 namespace {
 
-/// What a loss sees of the training set before an epoch.
+/// In front of the sampler's tensors in a checkpoint, which stand beside the optimizer's.
+const std::string sampler_prefix = "sampler.";
+
+/// What a loss or sampler sees of the training set before an epoch.
 class View final : public EpochView {
  public:
   View(std::int64_t epoch, const TrainerParts& parts) : epoch_(epoch), parts_(parts) {
@@ -66,7 +69,13 @@ void Trainer::resume(const CheckpointPair& checkpoint) {
   state_ = checkpoint.read_state();
   const SafeTensors file = read_safetensors(checkpoint.weights());
   load_all_weights(file, parts_.store, checkpoint.weights().string());
-  parts_.optimizer.restore({state_.tensors.begin(), state_.tensors.end()});
+  std::map<std::string, Tensor> optimizer, sampler;
+  for (const auto& [key, tensor] : state_.tensors) {
+    const bool own = key.rfind(sampler_prefix, 0) == 0;
+    (own ? sampler : optimizer)[own ? key.substr(sampler_prefix.size()) : key] = tensor;
+  }
+  parts_.optimizer.restore(optimizer);
+  parts_.sampler.restore(sampler);
   std::map<std::string, double> schedule;
   const std::string prefix = "schedule.";
   for (const auto& [key, text] : state_.texts)
@@ -102,12 +111,16 @@ void Trainer::before_epoch() {
   }
   View view(state_.epoch, parts_);
   parts_.loss.before_epoch(view);
+  parts_.sampler.before_epoch(view);
 }
 
 bool Trainer::run_epoch(const std::function<bool()>& stop) {
-  // What a loss saw of the whole training set cannot be seen again in mid-epoch.
-  const bool may_stop_anywhere = !parts_.loss.requirements().training_set;
-  parts_.loader.start(parts_.sampler.plan(state_.epoch), state_.epoch, state_.step_in_epoch);
+  // What was seen of the whole training set cannot be seen again in mid-epoch.
+  const bool may_stop_anywhere =
+      !parts_.loss.requirements().training_set && !parts_.sampler.embeddings_needed();
+  auto plan = parts_.sampler.plan(state_.epoch);
+  if (state_.step == 0) tell_share(share_shown(plan, std::ssize(parts_.loader.items())));
+  parts_.loader.start(std::move(plan), state_.epoch, state_.step_in_epoch);
   while (!finished()) {
     const std::optional<Batch> batch = parts_.loader.next();
     if (!batch) return true;
@@ -121,6 +134,14 @@ bool Trainer::run_epoch(const std::function<bool()>& stop) {
       write_checkpoint("last", {});
   }
   return true;
+}
+
+void Trainer::tell_share(double share) {
+  if (share < 1)
+    parts_.events.emit(Notice{fmt::format(
+        "the first epoch shows {:.1f} % of the training images, {:.1f} % are not visited; an epoch "
+        "is {}",
+        100 * share, 100 * (1 - share), parts_.sampler.epoch_meaning())});
 }
 
 StepDone Trainer::step(const Batch& batch) {
@@ -151,6 +172,8 @@ StepDone Trainer::step(const Batch& batch) {
   if (options_.clip_grad_norm > 0)
     clip_gradient_norm(parts_.device, parts_.store, options_.clip_grad_norm);
   parts_.optimizer.step(parts_.device, factor);
+  if (parts_.sampler.embeddings_needed())
+    parts_.sampler.after_step(batch.indices, parts_.device.dense(embedding).to_host());
 
   ++state_.step;
   ++state_.step_in_epoch;
@@ -228,6 +251,8 @@ void Trainer::write_checkpoint(const std::string& name, const Figures& figures) 
   state.tensors.clear();
   for (const auto& [key, tensor] : parts_.optimizer.state())
     state.tensors.emplace_back(key, tensor.to_host().dense());
+  for (const auto& [key, tensor] : parts_.sampler.state())
+    state.tensors.emplace_back(sampler_prefix + key, tensor.to_host().dense());
   const CheckpointPair pair = folder_.checkpoint(name);
   pair.write(weights_of(parts_.store, std::move(metadata)), state);
   parts_.events.emit(CheckpointWritten{pair.weights(), state_.epoch, state_.step});

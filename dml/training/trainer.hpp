@@ -24,7 +24,7 @@ struct TrainerParts {
   ParameterStore& store;
   Model& model;
   Loss& loss;
-  const Sampler& sampler;
+  Sampler& sampler;
   Optimizer& optimizer;
   Schedule& schedule;
   Loader& loader;  ///< of the training images, in the order that the sampler was told
@@ -77,6 +77,8 @@ class Trainer {
   /// @return false when the evaluation was interrupted.
   bool after_epoch();
   void note_figures(const Figures& metrics, std::int64_t epoch);
+  /// Says what share of the training images an epoch leaves out.
+  void tell_share(double share);
   StepDone step(const Batch& batch);
   [[noreturn]] void refuse_numbers(const Batch& batch, const Tensor& embedding, double loss);
   std::string first_bad_number(const Batch& batch, const Tensor& embedding, double loss) const;

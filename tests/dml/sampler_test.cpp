@@ -35,11 +35,21 @@ std::int64_t count(const Plan& plan) {
 
 TEST_CASE("samplers: a plan is a function of seed and epoch alone") {
   const std::vector<std::int64_t> labels = labels_of({20, 14, 9, 17, 20});
-  const std::map<std::string, Settings> all{
+  const std::multimap<std::string, Settings> all{
       {"group", {{"classes", "2"}, {"images", "4"}}},
       {"classes_times_images", {{"images", "4"}, {"classes", "2"}}},
       {"shuffle", {}},
-      {"sequential", {}}};
+      {"sequential", {}},
+      {"m_per_class", {{"images", "4"}, {"length", "80"}}},
+      {"m_per_class", {{"images", "2"}, {"length", "80"}, {"cover", "classes"}}},
+      {"class_random", {{"images", "2"}}},
+      {"full_random", {}},
+      {"balanced", {{"images", "4"}}},
+      {"proportional", {}},
+      {"greedy_coreset", {}},
+      {"d2_coreset", {}},
+      {"fid_batchmatch", {}},
+      {"disthist_batchmatch", {}}};
   for (const auto& [name, settings] : all) {
     CAPTURE(name);
     const Sampler::Setup setup{.labels = labels, .batch_size = 8, .seed = 5};

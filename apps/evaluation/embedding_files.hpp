@@ -1,0 +1,21 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "dml/retrieval/evaluator.hpp"
+
+namespace dml {
+
+/// Where embeddings and their classes lie, in place of images and a net.
+struct EmbeddingFiles {
+  std::string embeddings, labels;                  ///< of all, or of the queries
+  std::string gallery_embeddings, gallery_labels;  ///< empty: the queries are the gallery
+  bool gallery_begins_with_queries = false;
+};
+
+/// Reads .npy embeddings [n, size] and labels (.npy, or one whole number a line).
+/// @throws UsageError when a file is not named, DataError and FormatError for what is in them.
+RetrievalSet read_embedding_files(const EmbeddingFiles& files);
+
+}  // namespace dml
