@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <new>
 #include <optional>
 
 #include "apps/common/completion.hpp"
+#include "apps/common/manual.hpp"
 #include "engine/names.hpp"
 
 namespace dml {
@@ -22,7 +24,7 @@ void write_to(std::FILE* stream, std::string_view text) {
 
 /// What CLI11 is told of the flags that all tools share.
 struct CommonFlags {
-  bool version = false;
+  bool version = false, manual = false;
   std::string help, completion;
 };
 
@@ -51,6 +53,7 @@ void add_common(CLI::App& app, Terminal& terminal, CommonFlags& flags, bool topi
   app.add_option("--completion", flags.completion, "script for bash, zsh or fish")
       ->type_name("SHELL")
       ->group(group);
+  app.add_flag("--manual", flags.manual, "the manual page: --manual | man -l -")->group(group);
 }
 
 /// All visible spellings of flags of a program and its chosen sub-commands.
@@ -124,10 +127,11 @@ std::optional<std::string> completion_shell(const std::vector<std::string>& argu
   return std::nullopt;
 }
 
-bool asks_version(const std::vector<std::string>& arguments) {
+/// Whether a flag is there, whatever else is missing.
+bool asks(const std::vector<std::string>& arguments, const std::string& flag) {
   for (const std::string& word : arguments) {
     if (word == "--") return false;
-    if (word == "--version") return true;
+    if (word == flag) return true;
   }
   return false;
 }
@@ -162,8 +166,13 @@ int run(const std::vector<std::string>& arguments, const Tool& tool, Terminal& t
     terminal.print(help_text(tool, app, arguments, *topic));
     return exit_done;
   }
-  if (asks_version(arguments)) {
+  if (asks(arguments, "--version")) {
     terminal.print(fmt::format("{} {}", tool.name, version()));
+    return exit_done;
+  }
+  if (asks(arguments, "--manual")) {
+    terminal.print(manual_page(app, version(), tool.examples,
+                               tool.manual ? tool.manual() : std::vector<ManualSection>{}));
     return exit_done;
   }
   if (const auto shell = completion_shell(arguments)) {
@@ -202,6 +211,8 @@ void Terminal::detail(std::string_view text) const {
 int run_tool(int argc, const char* const* argv, const Tool& tool) {
   Terminal terminal;
   terminal.tool = tool.name;
+  // A file beyond the limit on sizes is an error of writing, told in words, like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     return flush_results(terminal, run(arguments, tool, terminal));

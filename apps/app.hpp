@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/device.hpp"
@@ -72,10 +73,12 @@ struct Tool {
   /// Words that completion offers behind a flag, beside those of CLI::IsMember:
   /// {"--net", Registry<Net>::names()}.
   std::map<std::string, std::vector<std::string>> words = {};
+  /// Further sections of the manual page, heading and text.
+  std::function<std::vector<std::pair<std::string, std::string>>()> manual = {};
 };
 
 /// Parses the arguments and runs the tool. All tools understand --help [TOPIC], --version,
-/// -q/--quiet, -v/--verbose, --device, --threads, --json, --completion {bash,zsh,fish}.
+/// -q/--quiet, -v/--verbose, --device, --threads, --json, --completion {bash,zsh,fish}, --manual.
 ///
 /// This holds the program's only catch: an Error becomes one to three lines on standard error
 /// (with the place in the source when --verbose) and its exit code; std::bad_alloc 4; any other

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -11,7 +12,7 @@ namespace {
 
 /// The tool's own flags.
 struct Options {
-  std::string input, output, net, from = "auto";
+  std::string input, output, net, from = "auto", to = "safetensors";
   std::int64_t classes = 0;
   bool list = false, lenient = false;
 };
@@ -21,12 +22,16 @@ void add_flags(CLI::App& app, Options& options) {
          "INPUT", options.input,
          "a .pth/.pt file of any torch version, a .safetensors file, a folder of .npy files")
       ->required();
-  app.add_option("-o,--output", options.output, "the file to write; else INPUT with .safetensors")
+  app.add_option("-o,--output", options.output,
+                 "the file to write; else INPUT with the ending of the format")
       ->type_name("FILE");
   app.add_option("--net", options.net, "bring names and shapes to this net (resnet50, bninception)")
       ->type_name("NAME");
   app.add_option("--from", options.from, "whose names the file has; auto tries all")
       ->type_name("SOURCE")
+      ->capture_default_str();
+  app.add_option("--to", options.to, "what is written: safetensors, or pth for torch.load")
+      ->type_name("{safetensors,pth}")
       ->capture_default_str();
   app.add_option("--classes", options.classes,
                  "classes of the net; a classifier of another size is kept out")
@@ -106,21 +111,25 @@ void print_notes(const Terminal& terminal, const Options& options,
   if (!text.empty())
     terminal.note(fmt::format("{}: {} of {} tensors taken{}", options.input, mapping.tensors.size(),
                               mapping.given, text));
+  if (!converted.of_loss.empty())
+    terminal.note(fmt::format("{} tensors of the loss are left out: {}", converted.of_loss.size(),
+                              fmt::join(converted.of_loss, ", ")));
   if (converted.source.left_out > 0)
     terminal.detail(fmt::format("{} values beside the weights are no tensors and were left out",
                                 converted.source.left_out));
 }
 
 int run(const Terminal& terminal, const Options& options) {
+  const weights::Target target = weights::target_of(options.to);
   const std::filesystem::path output = options.output.empty()
-                                           ? weights::default_output(options.input)
+                                           ? weights::default_output(options.input, target)
                                            : std::filesystem::path(options.output);
   std::error_code none;
   if (!options.list && std::filesystem::equivalent(output, options.input, none))
     throw UsageError(options.input + ": would be written over itself; name another file with -o");
   const weights::Converted converted = weights::convert(plan(options));
   print_notes(terminal, options, converted);
-  if (!options.list) weights::write_converted(converted, output);
+  if (!options.list) weights::write_converted(converted, output, target);
   if (terminal.json) {
     nlohmann::json result = result_json(converted, options.list);
     if (!options.list) result["output"] = output.string();
@@ -152,7 +161,9 @@ int main(int argc, char** argv) {
        .summary = "Converts weights of PyTorch to safetensors without running anything in them.",
        .examples = {"convert_weights model.pth --list",
                     "convert_weights model.pth -o model.safetensors",
-                    "convert_weights bn_inception-52deb4733.pth --net bninception"},
+                    "convert_weights bn_inception-52deb4733.pth --net bninception",
+                    "convert_weights runs/mine/checkpoints/best.safetensors --net resnet50 --to "
+                    "pth -o mine.pth"},
        .flags = [&](CLI::App& app) { dml::add_flags(app, options); },
        .run = [&](const dml::Terminal& terminal) { return dml::run(terminal, options); },
        .words = {{"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}}});

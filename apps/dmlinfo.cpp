@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "apps/app.hpp"
 #include "apps/training/environment.hpp"
+#include "apps/training/schema.hpp"
 #include "engine/kernel.hpp"
 #include "engine/libraries.hpp"
 
@@ -66,18 +68,68 @@ std::string text_of(const Json& info, bool verbose) {
   return text;
 }
 
+/// A published file of ImageNet weights. The eight digits in its name begin its SHA-256.
+struct PublishedWeights {
+  const char* net;
+  const char* url;
+};
+constexpr const char* torch_models = "https://download.pytorch.org/models/";
+constexpr std::array published = {
+    PublishedWeights{"resnet18", "resnet18-f37072fd.pth"},
+    PublishedWeights{"resnet34", "resnet34-b627a593.pth"},
+    PublishedWeights{"resnet50", "resnet50-0676ba61.pth"},
+    PublishedWeights{"resnet101", "resnet101-63fe2227.pth"},
+    PublishedWeights{"resnet152", "resnet152-394f9c45.pth"},
+    PublishedWeights{"densenet121", "densenet121-a639ec97.pth"},
+    PublishedWeights{"densenet161", "densenet161-8d451a50.pth"},
+    PublishedWeights{"densenet169", "densenet169-b2777c0a.pth"},
+    PublishedWeights{"densenet201", "densenet201-c1103571.pth"},
+    PublishedWeights{"bn_inception",
+                     "http://data.lip6.fr/cadene/pretrainedmodels/bn_inception-52deb4733.pth"}};
+
+std::string weights_text(bool as_json) {
+  Json json = Json::array();
+  std::string text;
+  for (const PublishedWeights& one : published) {
+    const std::string file = one.url;
+    const std::string url = file.find("://") == std::string::npos ? torch_models + file : file;
+    json.push_back({{"net", one.net}, {"url", url}});
+    text += fmt::format("{:<14} {}\n", one.net, url);
+  }
+  return as_json ? json.dump(2)
+                 : text + "  convert_weights FILE --net NAME makes what --weights wants\n";
+}
+
+/// The text of `dmlinfo TOPIC`. @throws UsageError
+std::string topic_text(const std::string& topic, bool as_json) {
+  if (topic == "weights") return weights_text(as_json);
+  if (topic == "presets") return dml::component_list("presets", as_json);
+  throw dml::UsageError("nothing is known of '" + topic + "'" +
+                        dml::suggestion(topic, {"weights", "presets"}));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::string topic;
   return dml::run_tool(
       argc, argv,
       {.name = "dmlinfo",
        .summary = "says what is in this build: libraries, devices, kernels",
-       .examples = {"dmlinfo", "dmlinfo --verbose", "dmlinfo --json"},
-       .flags = {},
-       .run = [](const dml::Terminal& terminal) {
-         const Json json = info();
-         terminal.print(terminal.json ? json.dump(2) : text_of(json, terminal.verbose));
-         return 0;
-       }});
+       .examples = {"dmlinfo", "dmlinfo --verbose", "dmlinfo weights", "dmlinfo presets --json"},
+       .flags =
+           [&](CLI::App& app) {
+             app.add_option("TOPIC", topic,
+                            "weights: published files; presets: published experiments");
+           },
+       .run =
+           [&](const dml::Terminal& terminal) {
+             if (!topic.empty()) {
+               terminal.print(topic_text(topic, terminal.json));
+               return 0;
+             }
+             const Json json = info();
+             terminal.print(terminal.json ? json.dump(2) : text_of(json, terminal.verbose));
+             return 0;
+           }});
 }

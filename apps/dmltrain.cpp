@@ -38,7 +38,7 @@ bool stop() { return asked_to_stop != 0; }
 /// its steps compute.
 bool may_change(const std::string& key) {
   for (const char* one : {"epochs", "steps", "workers", "log_every", "keep", "checkpoint_every",
-                          "data_dir", "eval_batch_size"})
+                          "data_dir", "eval_batch_size", "tensorboard"})
     if (key == one) return true;
   return false;
 }
@@ -61,12 +61,18 @@ class Training {
     dml::SessionOptions options{.notice = [&](const dml::Event& event) { events.emit(event); },
                                 .allow_synthetic = flags_.dry_run};
     if (flags_.resume() && !flags_.dry_run) options.resumed = resumed_metadata(config);
-    dml::Session session(config, terminal_.open_device(), options);
+    dml::Session session(config, open_device(), options);
     if (flags_.dry_run) return dry_run(session);
     return train(session, events);
   }
 
  private:
+  dml::Device open_device() const {
+    dml::Terminal terminal = terminal_;
+    if (!flags_.device().empty()) terminal.device = flags_.device();
+    return terminal.open_device();
+  }
+
   fs::path folder(const dml::Config* config) const {
     if (!flags_.output.empty()) return flags_.output;
     const char* runs = std::getenv("DML_RUNS_DIR");
@@ -130,12 +136,14 @@ class Training {
     given.insert(given.end(), flags.begin(), flags.end());
     const dml::Config now = dml::resolve_training(given);
     for (const dml::Config::Value& value : now.values())
-      if (!may_change(value.info.name) && before.text(value.info.name) != value.text)
+      if (const std::string there =
+              before.has(value.info.name) ? before.text(value.info.name) : "not given";
+          !may_change(value.info.name) && there != value.text)
         throw dml::UsageError(
             fmt::format("--resume goes on with the run as it began: {} is {} there, {} says {}\n  "
                         "leave it out, "
                         "or begin another run with --output DIR",
-                        value.info.name, before.text(value.info.name), value.origin, value.text));
+                        value.info.name, there, value.origin, value.text));
     if (!now.text("preset").empty()) preset_ = dml::find_preset(now.text("preset"));
     return now;
   }
@@ -225,6 +233,8 @@ class Training {
     events.add(dml::metrics_file(run.metrics(), config.integer("log_every")));
     events.add(dml::epochs_file(run.epochs(), config.list("metrics")));
     events.add(dml::log_file(run.log(), config.integer("log_every")));
+    if (config.flag("tensorboard"))
+      events.add(dml::tensorboard_file(run.path(), config.integer("log_every")));
     listen_for_signals();
     const auto keep_going = [] { return !stop(); };
     dml::Trainer trainer(session.parts(events, keep_going), session.trainer_options(), run,
@@ -290,5 +300,6 @@ int main(int argc, char** argv) {
                  {"--sampler", dml::Registry<dml::Sampler>::names()},
                  {"--optimizer", dml::Registry<dml::Optimizer>::names()},
                  {"--schedule", dml::Registry<dml::Schedule>::names()},
-                 {"--dataset", dml::Registry<dml::Dataset>::names()}}});
+                 {"--dataset", dml::Registry<dml::Dataset>::names()}},
+       .manual = dml::training_manual});
 }

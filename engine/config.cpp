@@ -150,16 +150,12 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
   spell_out(schema, given);
   Config config;
   std::map<std::string, Layer> since;  // options given below this layer belong to another component
-  const auto add = [&](Value value) {
-    config.by_key_[value.info.name] = config.values_.size();
-    config.values_.push_back(std::move(value));
-  };
   const std::function<void(const std::string&, const std::vector<FieldInfo>&, Layer)> add_options =
       [&](const std::string& of, const std::vector<FieldInfo>& options, Layer from) {
         for (FieldInfo option : options) {
           option.name = of + "." + option.name;
           if (!option.nested) {
-            add(resolved(option, given, from));
+            config.add(resolved(option, given, from));
             continue;
           }
           const std::string stem = option.name.substr(0, option.name.rfind('.'));
@@ -168,11 +164,11 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
           Value value = resolved(option, given, from);
           since[stem] = value.text == option.fallback ? from : value.layer;
           const std::vector<FieldInfo> inner = options_of_nested(option, value, given);
-          add(std::move(value));
+          config.add(std::move(value));
           add_options(stem, inner, since[stem]);
         }
       };
-  for (const FieldInfo& info : schema.fields) add(resolved(info, given, Layer::fallback));
+  for (const FieldInfo& info : schema.fields) config.add(resolved(info, given, Layer::fallback));
   for (const ComponentKind& component : schema.components) {
     const Choice choice = choose(component, given);
     if (choice.name.empty())
@@ -182,10 +178,11 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
     since[component.kind] = choice.since;
     FieldInfo info{component.kind + ".name", "text", component.fallback, "", {}, ""};
     const bool by_default = choice.origin == "default";
-    add({info, choice.name, choice.origin, by_default ? Layer::fallback : Layer::flag});
+    config.add({info, choice.name, choice.origin, by_default ? Layer::fallback : Layer::flag});
     if (!by_default) config.values_.back().layer = last_of(given, info.name)->layer;
     add_options(component.kind, component.fields(choice.name), choice.since);
   }
+  for (const TableKind& table : schema.tables) config.resolve_tables(table, given);
   for (const Given& one : given) {
     if (config.by_key_.count(one.key) != 0) continue;
     const bool dropped = std::any_of(since.begin(), since.end(), [&](const auto& entry) {
@@ -195,6 +192,54 @@ Config Config::resolve(const ConfigSchema& schema, std::vector<Given> given) {
     refuse(one, unknown_key(schema, config.by_key_, config.values_, one.key));
   }
   return config;
+}
+
+void Config::add(Value value) {
+  by_key_[value.info.name] = values_.size();
+  values_.push_back(std::move(value));
+}
+
+/// Takes the keys "kind.name.field", all tables by name and their fields in the order of the kind.
+void Config::resolve_tables(const TableKind& table, const std::vector<Given>& given) {
+  const std::string prefix = table.kind + ".";
+  std::map<std::string, std::map<std::string, const Given*>> found;  // the last one counts
+  for (const Given& one : given) {
+    if (one.key.rfind(prefix, 0) != 0) continue;
+    const std::size_t dot = one.key.rfind('.');
+    if (dot <= prefix.size() || dot + 1 == one.key.size())
+      refuse(one, "'" + one.key + "': wanted " + prefix + "NAME.OPTION");
+    found[one.key.substr(prefix.size(), dot - prefix.size())][one.key.substr(dot + 1)] = &one;
+  }
+  for (const auto& [name, keys] : found) {
+    Settings own;
+    for (const auto& [key, one] : keys) own[key] = one->text;
+    std::vector<std::string> known;
+    std::size_t taken = 0;
+    for (FieldInfo info : table.fields(own, *this)) {
+      known.push_back(info.name);
+      const auto one = keys.find(info.name);
+      info.name = prefix + name + "." + info.name;
+      if (one == keys.end() || has(info.name)) continue;
+      add(resolved(info, given, Layer::fallback));
+      ++taken;
+    }
+    if (taken == keys.size()) continue;
+    for (const auto& [key, one] : keys)
+      if (!has(prefix + name + "." + key))
+        refuse(*one, prefix + name + " has no option '" + key + "'" + suggestion(key, known));
+  }
+}
+
+std::map<std::string, Settings> Config::tables(const std::string& kind) const {
+  std::map<std::string, Settings> all;
+  const std::string prefix = kind + ".";
+  for (const Value& value : values_) {
+    if (value.info.name.rfind(prefix, 0) != 0) continue;
+    const std::size_t dot = value.info.name.rfind('.');
+    all[value.info.name.substr(prefix.size(), dot - prefix.size())]
+       [value.info.name.substr(dot + 1)] = value.text;
+  }
+  return all;
 }
 
 const Config::Value& Config::at(const std::string& key) const {

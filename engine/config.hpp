@@ -14,6 +14,8 @@ namespace dml {
 /// Who gave a value, in rising order of precedence.
 enum class Layer : std::uint8_t { fallback, preset, file, flag };
 
+class Config;
+
 /// A value as its source gave it, not yet checked. Keys are dotted ("loss.alpha"); hyphens and
 /// underscores are the same.
 struct Given {
@@ -56,10 +58,19 @@ ComponentKind component_kind(std::string fallback = {}, std::string hint = {}) {
           std::move(hint)};
 }
 
+/// A kind of table of which a run may have any number, each with a name that the user chooses:
+/// `groups.proxies.lr`.
+struct TableKind {
+  std::string kind;  ///< "groups"
+  /// The keys that a table may have. @param own  what it says already, by key.
+  std::function<std::vector<FieldInfo>(const Settings& own, const Config& config)> fields;
+};
+
 /// Everything that may be configured.
 struct ConfigSchema {
   std::vector<FieldInfo> fields;  ///< values outside components: "batch_size"
   std::vector<ComponentKind> components;
+  std::vector<TableKind> tables{};
   std::map<std::string, std::string> aliases;  ///< short keys: "lr" means "optimizer.lr"
 };
 
@@ -98,6 +109,11 @@ class Config {
   /// All its options.
   Settings all_settings(const std::string& kind) const;
 
+  /// The tables of a kind by name, with what they say.
+  std::map<std::string, Settings> tables(const std::string& kind) const;
+  /// Whether there is a value of that key.
+  bool has(const std::string& key) const { return by_key_.count(key) != 0; }
+
   /// All values in the order of the schema.
   const std::vector<Value>& values() const { return values_; }
 
@@ -107,6 +123,8 @@ class Config {
   std::string to_annotated_toml() const;
 
  private:
+  void add(Value value);
+  void resolve_tables(const TableKind& table, const std::vector<Given>& given);
   std::string write_toml(bool with_origins) const;
 
   std::vector<Value> values_;

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "engine/error.hpp"
+#include "engine/names.hpp"
 #include "engine/safetensors.hpp"
+#include "weights_convert/torch_writer.hpp"
 
 namespace dml::weights {
 namespace {
@@ -42,13 +44,50 @@ void require_fit(const ConvertOptions& options, const Mapping& mapping) {
                                 mapping.problems(most_lines)));
 }
 
+/// Takes the loss's own tensors out of a checkpoint of a training. A classifier that the loss has
+/// learnt on the net's features becomes the net's.
+std::vector<std::string> take_off_loss(NamedTensors& tensors, const NetTarget& net) {
+  const std::string prefix = "loss.", classifier = "loss.classifier.";
+  bool fits = false;
+  for (const auto& [name, tensor] : tensors)
+    fits =
+        fits || (name == classifier + "weight" && tensor.rank() == 2 && tensor.dim(1) == net.width);
+  std::vector<std::string> gone;
+  NamedTensors kept;
+  for (auto& [name, tensor] : tensors) {
+    if (fits && name.rfind(classifier, 0) == 0) {
+      kept.emplace_back(net.classifier + "." + name.substr(classifier.size()), std::move(tensor));
+    } else if (name.rfind(prefix, 0) == 0) {
+      gone.push_back(name);
+    } else {
+      kept.emplace_back(name, std::move(tensor));
+    }
+  }
+  tensors = std::move(kept);
+  return gone;
+}
+
+/// Whether a training of ours wrote the file.
+bool is_checkpoint(const Weights& source) {
+  const auto format = source.metadata.find("dml.format");
+  return format != source.metadata.end() && format->second.rfind("checkpoint", 0) == 0;
+}
+
 }  // namespace
+
+Target target_of(const std::string& name) {
+  if (canonical(name) == "safetensors") return Target::safetensors;
+  if (canonical(name) == "pth") return Target::pth;
+  throw UsageError("--to: no format named '" + name + "'" +
+                   suggestion(name, {"safetensors", "pth"}));
+}
 
 Converted convert(const ConvertOptions& options) {
   Converted result;
   result.source = read_weights(options.input);
   NamedTensors tensors = std::move(result.source.tensors);
   if (options.net) {
+    if (is_checkpoint(result.source)) result.of_loss = take_off_loss(tensors, *options.net);
     result.mapping = map_onto(std::move(tensors), *options.net, options.from);
     require_fit(options, result.mapping);
   } else {
@@ -65,20 +104,25 @@ Converted convert(const ConvertOptions& options) {
   return result;
 }
 
-void write_converted(const Converted& converted, const std::filesystem::path& output) {
+void write_converted(const Converted& converted, const std::filesystem::path& output,
+                     Target target) {
+  if (target == Target::pth) {
+    write_torch(output, converted.mapping.tensors);
+    return;
+  }
   write_safetensors(output, {converted.mapping.tensors, converted.metadata});
 }
 
-std::filesystem::path default_output(const std::filesystem::path& input) {
-  static constexpr const char* endings[] = {".pth", ".pt", ".th", ".bin", ".ckpt", ".pkl"};
+std::filesystem::path default_output(const std::filesystem::path& input, Target target) {
+  static constexpr const char* endings[] = {".pth",  ".pt",  ".th",         ".bin",
+                                            ".ckpt", ".pkl", ".safetensors"};
   std::filesystem::path output = input;
   if (!output.has_filename()) output = output.parent_path();
-  if (output.extension() == ".safetensors") return output;
   if (output.extension() == ".tar") output.replace_extension();
   const std::string ending = output.extension().string();
   if (std::find(std::begin(endings), std::end(endings), ending) != std::end(endings))
     output.replace_extension();
-  output += ".safetensors";
+  output += target == Target::pth ? ".pth" : ".safetensors";
   return output;
 }
 

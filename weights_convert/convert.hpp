@@ -8,6 +8,11 @@
 
 namespace dml::weights {
 
+/// The formats that are written.
+enum class Target : std::uint8_t { safetensors, pth };
+/// "safetensors" or "pth". @throws UsageError
+Target target_of(const std::string& name);
+
 /// What is to be converted, and into what.
 struct ConvertOptions {
   std::filesystem::path input;
@@ -21,6 +26,8 @@ struct ConvertOptions {
 struct Converted {
   Weights source;   ///< its tensors have been moved to `mapping`
   Mapping mapping;  ///< without a net everything fits
+  /// Tensors of the loss in a checkpoint of a training, which no net has.
+  std::vector<std::string> of_loss{};
   std::map<std::string, std::string> metadata;
 };
 
@@ -28,11 +35,14 @@ struct Converted {
 /// ones unless lenient, misshapen ones always.
 Converted convert(const ConvertOptions& options);
 
-/// Writes the tensors with their metadata as safetensors, atomically.
-void write_converted(const Converted& converted, const std::filesystem::path& output);
+/// Writes the tensors atomically: as safetensors with their metadata, or as a state dict that
+/// torch.load reads, which has no place for metadata.
+void write_converted(const Converted& converted, const std::filesystem::path& output,
+                     Target target = Target::safetensors);
 
-/// Where a converted file goes when nothing is said: the input's name with .safetensors for its
-/// ending (.pth, .pt, .th, .bin, .ckpt, .tar, also .pth.tar), or behind it.
-std::filesystem::path default_output(const std::filesystem::path& input);
+/// Where a converted file goes when nothing is said: the input's name with .safetensors (or .pth)
+/// for its ending (.pth, .pt, .th, .bin, .ckpt, .tar, also .pth.tar), or behind it.
+std::filesystem::path default_output(const std::filesystem::path& input,
+                                     Target target = Target::safetensors);
 
 }  // namespace dml::weights

@@ -24,6 +24,7 @@ std::string value_name(const FieldInfo& info) {
     std::replace(list.begin(), list.end(), '|', ',');
     return "{" + list + "}";
   }
+  if (info.type == "flag") return "";
   if (info.type == "integer") return "N";
   if (info.type == "number") return "X";
   return info.name == "weights"    ? "FILE"
@@ -45,6 +46,8 @@ constexpr std::array old_flags = {Old{"--model", "net"},
                                   Old{"--nb-epochs", "epochs"},
                                   Old{"--n_epochs", "epochs"},
                                   Old{"--IPC", "images_per_class"},
+                                  Old{"--warm", "freeze_net_epochs"},
+                                  Old{"--sz-batch", "batch_size"},
                                   Old{"--bn-freeze", "freeze_batch_norm"}};
 
 }  // namespace
@@ -95,7 +98,8 @@ void TrainFlags::add_settings(CLI::App& app) {
       flag.option = app.add_option(short_form(key) + flag.spelling, flag.value, info.help)
                         ->type_name(value_name(info))
                         ->group(group.title);
-      if (key == "freeze_batch_norm") flag.option->expected(0, 1);
+      if (key == "freeze_batch_norm" || info.type == "flag") flag.option->expected(0, 1);
+      if (info.type == "flag") add_negative(app, key);
       if (!info.fallback.empty() && info.fallback != "none")
         flag.option->default_str(info.fallback);
     }
@@ -103,6 +107,12 @@ void TrainFlags::add_settings(CLI::App& app) {
                "every run repeats bit for bit, with or without it")
       ->group("How");
   app.add_flag("--no-freeze-batch-norm", no_freeze_, "statistics of each batch")->group("");
+}
+
+/// --no-x beside --x.
+void TrainFlags::add_negative(CLI::App& app, const std::string& key) {
+  const std::string spelling = "--no-" + hyphened(key).substr(2);
+  app.add_flag(spelling, negative_[key], "the opposite")->group("");
 }
 
 void TrainFlags::add_old_names(CLI::App& app) {
@@ -115,7 +125,10 @@ void TrainFlags::add_old_names(CLI::App& app) {
     if (flag->key == "freeze_batch_norm") flag->option->expected(0, 1);
     old_.push_back(std::move(flag));
   }
+  app.add_option("--gpu-id,--gpu_id", gpu_id_)->group("");
 }
+
+std::string TrainFlags::device() const { return gpu_id_.empty() ? "" : "cuda:" + gpu_id_; }
 
 std::optional<std::string> TrainFlags::resume() const {
   if (resume_option_ == nullptr || resume_option_->count() == 0) return std::nullopt;
@@ -125,13 +138,16 @@ std::optional<std::string> TrainFlags::resume() const {
 std::vector<Given> TrainFlags::given() const {
   std::vector<Given> all;
   const auto add = [&](const std::string& key, const std::string& spelling, std::string value) {
-    if (key == "freeze_batch_norm" && value.empty()) value = "true";
+    if (value.empty() && (key == "freeze_batch_norm" || flag_info(key).type == "flag"))
+      value = "true";
     all.push_back({key, value, spelling + " " + value, Layer::flag});
   };
   for (const auto& flag : old_)
     if (flag->option->count() > 0) add(flag->key, flag->spelling, flag->value);
   for (const auto& [key, flag] : flags_)
     if (flag.option != nullptr && flag.option->count() > 0) add(key, flag.spelling, flag.value);
+  for (const auto& [key, given] : negative_)
+    if (given) add(key, "--no-" + hyphened(key).substr(2), "false");
   if (no_freeze_) add("freeze_batch_norm", "--no-freeze-batch-norm", "false");
   for (const std::string& text : assignments) all.push_back(parse_assignment(text));
   return all;
@@ -142,6 +158,7 @@ std::vector<std::string> TrainFlags::old_names() const {
   for (const auto& flag : old_)
     if (flag->option->count() > 0)
       notes.push_back(flag->spelling + " is called " + flag->now + " here");
+  if (!gpu_id_.empty()) notes.push_back("--gpu-id is called --device " + device() + " here");
   return notes;
 }
 

@@ -29,11 +29,14 @@ class TrainFlags {
   std::optional<std::string> resume() const;
   /// The settings that were given as flags of their own or by --set, in that order.
   std::vector<Given> given() const;
+  /// What --gpu-id says as a device; empty without it.
+  std::string device() const;
   /// New names of flags that were given under their old ones, as sentences.
   std::vector<std::string> old_names() const;
 
  private:
   void add_settings(CLI::App& app);
+  void add_negative(CLI::App& app, const std::string& key);
   void add_old_names(CLI::App& app);
 
   struct Flag {
@@ -48,6 +51,8 @@ class TrainFlags {
   };
   std::map<std::string, Flag> flags_;
   std::vector<std::unique_ptr<OldFlag>> old_;
+  std::map<std::string, bool> negative_;  ///< keys of --no-x
+  std::string gpu_id_;
   bool no_freeze_ = false;
   bool deterministic_ = false;
   std::string resume_;

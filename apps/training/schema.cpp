@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/transform.hpp"
+#include "dml/groups.hpp"
 #include "dml/loss.hpp"
 #include "dml/metric.hpp"
 #include "dml/optimizer.hpp"
@@ -21,6 +22,7 @@ struct RunOptions {
   std::string weights = "none";
   std::string freeze_batch_norm = "false";
   std::int64_t image_size = 224;
+  std::string on_bad_image = "fail";
   std::string protocol = "paper";
   double validation_classes = 0.2;
   std::int64_t batch_size = 0;
@@ -28,7 +30,11 @@ struct RunOptions {
   std::int64_t steps = 0;
   std::int64_t seed = 1;
   std::string precision = "fp32";
+  std::int64_t warmup_epochs = 0;
+  double warmup_start = 0.1;
+  std::string warmup_by = "epoch";
   double clip_grad_norm = 0;
+  double clip_grad_value = 0;
   std::int64_t workers = 2;
   std::int64_t eval_every = 1;
   bool eval_before = false;
@@ -38,6 +44,8 @@ struct RunOptions {
   std::int64_t checkpoint_every = 0;
   std::int64_t keep = 0;
   std::int64_t log_every = 10;
+  bool tensorboard = true;
+  std::int64_t freeze_net_epochs = 0;
   static constexpr std::tuple fields{
       field("preset", &RunOptions::preset, "the published experiment that this run follows"),
       field("data_dir", &RunOptions::data_dir,
@@ -50,6 +58,11 @@ struct RunOptions {
             "false|statistics|true"),
       field("image_size", &RunOptions::image_size, "side of the images that the net sees, pixels",
             {8, 4096}),
+      field(
+          "on_bad_image", &RunOptions::on_bad_image,
+          "fail: the first image that cannot be read ends the run; skip: all are looked at before "
+          "the first step, and those that cannot be read are named and left out",
+          "fail|skip"),
       field("protocol", &RunOptions::protocol,
             "paper: the best epoch is chosen on the test classes, as in most publications; honest: "
             "on classes taken off the training set, and the test classes are looked at once",
@@ -62,8 +75,15 @@ struct RunOptions {
       field("steps", &RunOptions::steps, "steps in place of epochs; 0: by epochs", {0, 1e12}),
       field("seed", &RunOptions::seed, "of everything random; same seed, same bits", {0, 1e18}),
       field("precision", &RunOptions::precision, "arithmetic of the net", "fp32"),
+      field("warmup_epochs", &RunOptions::warmup_epochs,
+            "epochs in which the learning rate rises before the schedule begins", {0, 1e6}),
+      field("warmup_start", &RunOptions::warmup_start, "share of the rate that a warm-up begins at",
+            {0, 1}),
+      field("warmup_by", &RunOptions::warmup_by, "when the rate rises in a warm-up", "epoch|step"),
       field("clip_grad_norm", &RunOptions::clip_grad_norm,
             "gradients are scaled down to this norm; 0: never", {0, 1e9}),
+      field("clip_grad_value", &RunOptions::clip_grad_value,
+            "elements of gradients are cut to this size; 0: never", {0, 1e9}),
       field("workers", &RunOptions::workers,
             "threads that read images; the results do not depend on it", {0, 256}),
       field("eval_every", &RunOptions::eval_every, "epochs between evaluations; 0: none", {0, 1e6}),
@@ -77,8 +97,22 @@ struct RunOptions {
       field("keep", &RunOptions::keep, "checkpoints of so many epochs are kept", {0, 1e6}),
       field("log_every", &RunOptions::log_every, "steps between lines in metrics.jsonl and logs",
             {1, 1e9}),
+      field("tensorboard", &RunOptions::tensorboard,
+            "write events.out.tfevents.* for TensorBoard into the run folder"),
+      field("freeze_net_epochs", &RunOptions::freeze_net_epochs,
+            "first epochs in which only the head (embedding, neck) and the loss learn", {0, 1e6}),
   };
 };
+
+/// What a parameter group may say: when it rests, and the options of its optimizer.
+std::vector<FieldInfo> group_fields(const Settings& own, const Config& config) {
+  std::vector<FieldInfo> fields = describe<GroupOptions>();
+  const auto named = own.find("optimizer");
+  const std::string optimizer =
+      named == own.end() || named->second.empty() ? config.name("optimizer") : named->second;
+  for (const FieldInfo& info : Registry<Optimizer>::find(optimizer).fields) fields.push_back(info);
+  return fields;
+}
 
 ConfigSchema make_schema() {
   ConfigSchema schema;
@@ -95,6 +129,7 @@ ConfigSchema make_schema() {
                        component_kind<Sampler>("shuffle", list + "samplers"),
                        component_kind<Optimizer>("adam", list + "optimizers"),
                        component_kind<Schedule>("constant", list + "schedules")};
+  schema.tables = {{"groups", group_fields}};
   schema.aliases = {{"embedding_dim", "head.dim"},
                     {"lr", "optimizer.lr"},
                     {"weight_decay", "optimizer.weight_decay"},
@@ -131,13 +166,15 @@ const std::vector<FlagGroup>& training_flags() {
       {"What",
        {"net", "loss", "sampler", "optimizer", "schedule", "weights", "embedding_dim",
         "freeze_batch_norm"}},
-      {"Data", {"dataset", "data_dir", "image_size", "augment", "protocol", "validation_classes"}},
+      {"Data",
+       {"dataset", "data_dir", "image_size", "augment", "on_bad_image", "protocol",
+        "validation_classes"}},
       {"How",
-       {"batch_size", "images_per_class", "epochs", "steps", "lr", "weight_decay", "clip_grad_norm",
-        "precision", "seed", "workers"}},
+       {"batch_size", "images_per_class", "epochs", "steps", "lr", "weight_decay", "warmup_epochs",
+        "clip_grad_norm", "precision", "seed", "workers"}},
       {"Output",
        {"eval_every", "eval_batch_size", "metrics", "select_by", "checkpoint_every", "keep",
-        "log_every"}}};
+        "log_every", "tensorboard"}}};
   return groups;
 }
 

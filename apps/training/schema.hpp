@@ -33,6 +33,9 @@ std::string topic_help(const std::string& topic);
 /// The text of `--list WHAT` ("losses"). @throws UsageError for unknown words.
 std::string component_list(const std::string& what, bool json);
 
+/// All settings and all components with their options, for the manual: heading and text.
+std::vector<std::pair<std::string, std::string>> training_manual();
+
 /// The words that --list knows.
 std::vector<std::string> list_words();
 

@@ -7,6 +7,8 @@
 #include "apps/app.hpp"
 #include "apps/training/model_file.hpp"
 #include "apps/training/presets.hpp"
+#include "data/check.hpp"
+#include "dml/schedules/sequence.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
 
@@ -81,10 +83,14 @@ void Session::read_data() {
   }
   const bool honest = config_.text("protocol") == "honest";
   if (!data_.synthetic) {
+    data_.fingerprint = fingerprint(manifest);
+    if (config_.text("on_bad_image") == "skip")
+      manifest =
+          without_bad_images(std::move(manifest), device_.threads(),
+                             [&](const std::string& text) { options_.notice(Warning{text}); });
     if (honest) manifest = with_validation(manifest, config_.number("validation_classes"));
     data_.train = manifest.of(Split::train);
     data_.test = manifest.of(Split::test);
-    data_.fingerprint = fingerprint(manifest);
     data_.place = manifest.root.string() + " (" + manifest.layout + ")";
   }
   data_.evaluation_split = honest ? Split::validation : Split::test;
@@ -145,12 +151,36 @@ void Session::build() {
       {.labels = labels, .batch_size = own_size ? 0 : config_.integer("batch_size"), .seed = seed});
   require_batches();
   load_weights_file();
-  optimizer_ =
-      Registry<Optimizer>::make(config_.name("optimizer"), config_.settings("optimizer"), {store_});
-  schedule_ = Registry<Schedule>::make(config_.name("schedule"), config_.settings("schedule"),
-                                       {.epochs = epochs_hint()});
+  build_optimizer();
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
+}
+
+/// Parameter groups, the optimizers that move them, and how their rates move.
+void Session::build_optimizer() {
+  std::vector<GroupSetup> groups;
+  for (auto [name, settings] : config_.tables("groups")) {
+    GroupSetup& group = groups.emplace_back();
+    group.name = name;
+    Settings own;
+    for (const FieldInfo& info : describe<GroupOptions>())
+      if (auto node = settings.extract(info.name); !node.empty()) own.insert(std::move(node));
+    group.options = read<GroupOptions>(own);
+    group.settings = std::move(settings);
+  }
+  groups_ = std::make_unique<ParameterGroups>(store_, groups);
+  groups_->rest_at_first(config_.integer("freeze_net_epochs"), [](const Parameter& parameter) {
+    for (const char* learning : {"loss.", "embedding.", "red.", "bottleneck."})
+      if (parameter.name.rfind(learning, 0) == 0) return false;
+    return true;
+  });
+  optimizer_ =
+      make_optimizer(config_.name("optimizer"), config_.settings("optimizer"), store_, groups);
+  schedule_ = make_schedule(config_.name("schedule"), config_.settings("schedule"),
+                            {.epochs = epochs_hint(), .steps = config_.integer("steps")},
+                            {.epochs = config_.integer("warmup_epochs"),
+                             .start = config_.number("warmup_start"),
+                             .by_step = config_.text("warmup_by") == "step"});
 }
 
 /// Whether the batches can serve the loss, in the words of the flags.
@@ -321,7 +351,8 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
                      .optimizer = *optimizer_,
                      .schedule = *schedule_,
                      .loader = *train_loader_,
-                     .events = events};
+                     .events = events,
+                     .groups = groups_.get()};
   if (!data_.evaluation.empty())
     parts.evaluate = [this, keep_going] { return measure(data_.evaluation, keep_going).figures; };
   parts.embed_training_set = [this, keep_going] {
@@ -343,7 +374,8 @@ TrainerOptions Session::trainer_options() const {
           .select_by = config_.text("select_by"),
           .split = name_of(data_.evaluation_split),
           .seed = static_cast<std::uint64_t>(config_.integer("seed")),
-          .clip_grad_norm = config_.number("clip_grad_norm")};
+          .clip_grad_norm = config_.number("clip_grad_norm"),
+          .clip_grad_value = config_.number("clip_grad_value")};
 }
 
 }  // namespace dml

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/loader.hpp"
+#include "dml/groups.hpp"
 #include "dml/training/embed.hpp"
 #include "dml/training/measure.hpp"
 #include "dml/training/trainer.hpp"
@@ -63,6 +64,7 @@ class Session {
   void read_data();
   void make_up_labels();
   void build();
+  void build_optimizer();
   void require_batches() const;
   void load_weights_file();
   void take_over(const Metadata& metadata);
@@ -78,6 +80,7 @@ class Session {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Loss> loss_;
   std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<ParameterGroups> groups_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Augment> augment_;

@@ -125,6 +125,18 @@ std::string component_list(const std::string& what, bool json) {
   throw UsageError("--list: nothing is called '" + what + "'" + suggestion(what, list_words()));
 }
 
+std::vector<std::pair<std::string, std::string>> training_manual() {
+  std::vector<std::pair<std::string, std::string>> sections = {{"Settings", topic_help("run")},
+                                                               {"Head", topic_help("head")}};
+  for (const Kind& one : kinds()) {
+    std::string text;
+    for (const About& about : one.all())
+      text += (text.empty() ? "" : "\n") + component_help(one, about.name);
+    sections.emplace_back(one.plural, text);
+  }
+  return sections;
+}
+
 std::string topic_help(const std::string& topic) {
   const std::size_t equals = topic.find('=');
   const std::string word = topic.substr(0, equals);

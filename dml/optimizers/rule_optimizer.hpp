@@ -44,7 +44,10 @@ class MomentStore {
 template <class Self, class Rule, class Options> class RuleOptimizer : public Optimizer {
  public:
   RuleOptimizer(const Options& options, const Setup& setup, std::vector<std::string> moments)
-      : store_(setup.store), options_(options), moments_(setup.store, std::move(moments)) {
+      : store_(setup.store),
+        takes_(setup.takes),
+        options_(options),
+        moments_(setup.store, std::move(moments)) {
     for (const auto& [name, settings] : setup.groups) {
       Settings merged = write(options);
       for (const auto& [key, value] : settings) merged[key] = value;
@@ -56,27 +59,39 @@ template <class Self, class Rule, class Options> class RuleOptimizer : public Op
   std::map<std::string, Tensor> state() const override { return moments_.state(); }
   void restore(const std::map<std::string, Tensor>& state) override { moments_.restore(state); }
 
-  void step(Device& device, double factor) override {
+  using Optimizer::step;
+  void step(Device& device, const Pace& pace) override {
     const Self& self = static_cast<const Self&>(*this);
     // Options may change the rule itself (nesterov), so each group is a pass of its own.
-    run(device, self, options_, nullptr, factor);
-    for (const auto& [name, options] : groups_) run(device, self, options, &name, factor);
+    run(device, self, paced(options_, pace), nullptr, pace);
+    for (const auto& [name, options] : groups_)
+      run(device, self, paced(options, pace), &name, pace);
   }
 
  private:
+  /// The options with the momentum that the schedule wants.
+  static Options paced(Options options, const Pace& pace) {
+    if (pace.momentum) {
+      if constexpr (requires { options.momentum; }) options.momentum = *pace.momentum;
+      if constexpr (requires { options.beta1; }) options.beta1 = *pace.momentum;
+    }
+    return options;
+  }
+
   void run(Device& device, const Self& self, const Options& options, const std::string* group,
-           double factor) {
+           const Pace& pace) {
     std::vector<Update> updates;
     std::vector<double> scalars;
     for (Parameter& parameter : store_.all()) {
       if (!parameter.trainable || parameter.is_buffer || !parameter.grad.defined()) continue;
+      if (takes_ && !takes_(parameter)) continue;
       const bool special = groups_.count(parameter.group) != 0;
       if (group == nullptr ? special : parameter.group != *group) continue;
       Moments& moments = moments_.of(parameter);
       ++moments.steps;
       updates.push_back({parameter.value, device.dense(parameter.grad), moments.tensors});
       scalars.resize(scalars.size() + Rule::scalars);
-      self.scalars(options, options.lr * parameter.lr_scale * factor,
+      self.scalars(options, pace.rate(options.lr * parameter.lr_scale),
                    options.weight_decay * parameter.decay_scale, moments.steps,
                    scalars.data() + scalars.size() - Rule::scalars);
     }
@@ -88,6 +103,7 @@ template <class Self, class Rule, class Options> class RuleOptimizer : public Op
   }
 
   ParameterStore& store_;
+  std::function<bool(const Parameter&)> takes_;
   Options options_;
   std::map<std::string, Options> groups_;
   MomentStore moments_;

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "data/loader.hpp"
+#include "engine/interrupted.hpp"
 #include "engine/tape.hpp"
 
 namespace dml {
@@ -19,12 +20,5 @@ Tensor embed_images(Device& device, const Embedder& embedder, Loader& loader, st
 
 /// The classes of the images of a loader.
 std::vector<std::int64_t> labels_of(const Loader& loader);
-
-/// The user asked to stop while images were embedded.
-class Interrupted : public Error {
- public:
-  using Error::Error;
-  int exit_code() const override { return 130; }
-};
 
 }  // namespace dml

@@ -16,7 +16,15 @@ void remove_run(const RunFolder& run) {
   fs::remove_all(run.evaluation());
   if (!fs::exists(run.path())) return;
   for (const auto& entry : fs::directory_iterator(run.path()))
-    if (entry.path().filename().string().rfind("nan_step_", 0) == 0) fs::remove(entry.path());
+    for (const char* begin : {"nan_step_", "events.out.tfevents."})
+      if (entry.path().filename().string().rfind(begin, 0) == 0) fs::remove(entry.path());
+}
+
+/// Removes what a killed process left half written.
+void remove_half_written(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().find(".tmp-") != std::string::npos)
+      fs::remove(entry.path());
 }
 
 void make_folder(const fs::path& folder) {
@@ -44,6 +52,8 @@ RunFolder RunFolder::prepare(const fs::path& folder, Existing existing) {
                      "--overwrite replaces it, --output or --name takes another folder");
   if (existing == Existing::overwrite && there) remove_run(run);
   make_folder(run.checkpoints());
+  remove_half_written(run.path());
+  remove_half_written(run.checkpoints());
   return run;
 }
 

@@ -118,6 +118,7 @@ bool Trainer::run_epoch(const std::function<bool()>& stop) {
   // What was seen of the whole training set cannot be seen again in mid-epoch.
   const bool may_stop_anywhere =
       !parts_.loss.requirements().training_set && !parts_.sampler.embeddings_needed();
+  if (parts_.groups != nullptr) parts_.groups->begin_epoch(state_.epoch);
   auto plan = parts_.sampler.plan(state_.epoch);
   if (state_.step == 0) tell_share(share_shown(plan, std::ssize(parts_.loader.items())));
   parts_.loader.start(std::move(plan), state_.epoch, state_.step_in_epoch);
@@ -146,7 +147,8 @@ void Trainer::tell_share(double share) {
 
 StepDone Trainer::step(const Batch& batch) {
   const Moment moment{state_.epoch, state_.step_in_epoch, steps_per_epoch_};
-  const double factor = parts_.schedule.factor(moment);
+  const Pace pace{[&](double base) { return parts_.schedule.rate(moment, base); },
+                  parts_.schedule.momentum(moment)};
   const auto number = static_cast<std::uint64_t>(state_.step);
   parts_.store.clear_gradients();
   const auto tape = Tape::train(parts_.device, {options_.seed, Purpose::dropout, number});
@@ -171,7 +173,9 @@ StepDone Trainer::step(const Batch& batch) {
   last_norm_ = done.grad_norm;
   if (options_.clip_grad_norm > 0)
     clip_gradient_norm(parts_.device, parts_.store, options_.clip_grad_norm);
-  parts_.optimizer.step(parts_.device, factor);
+  if (options_.clip_grad_value > 0)
+    clip_gradient_value(parts_.device, parts_.store, options_.clip_grad_value);
+  parts_.optimizer.step(parts_.device, pace);
   if (parts_.sampler.embeddings_needed())
     parts_.sampler.after_step(batch.indices, parts_.device.dense(embedding).to_host());
 
@@ -183,7 +187,7 @@ StepDone Trainer::step(const Batch& batch) {
   done.epoch = state_.epoch + 1;
   done.step_in_epoch = state_.step_in_epoch;
   done.steps_in_epoch = steps_per_epoch_;
-  done.learning_rate = parts_.optimizer.lr() * factor;
+  done.learning_rate = pace.rate(parts_.optimizer.lr());
   done.images = static_cast<std::int64_t>(batch.labels.size());
   for (const auto& [name, value] : parts_.loss.diagnostics())
     done.parts.emplace_back(name, value.item());
@@ -199,7 +203,7 @@ bool Trainer::after_epoch() {
   done.epochs = total_epochs();
   done.step = state_.step;
   done.loss = state_.loss_sum / static_cast<double>(state_.step_in_epoch);
-  done.learning_rate = parts_.optimizer.lr() * parts_.schedule.factor(last);
+  done.learning_rate = parts_.schedule.rate(last, parts_.optimizer.lr());
   done.images = state_.images;
   done.best_metric = options_.select_by;
   const bool due = options_.eval_every > 0 && (epoch % options_.eval_every == 0 || finished());
@@ -219,6 +223,7 @@ bool Trainer::after_epoch() {
     state_.loss_sum = 0;
     state_.images = 0;
   }
+  if (whole) observe(done);
   if (!done.metrics.empty()) note_figures(done.metrics, epoch);
   done.best = state_.best;
   done.best_epoch = state_.best_epoch;
@@ -230,9 +235,15 @@ bool Trainer::after_epoch() {
   return true;
 }
 
+void Trainer::observe(const EpochDone& done) {
+  Schedule::Seen seen{.epoch = done.epoch - 1, .loss = done.loss};
+  const double value = figure(done.metrics, options_.select_by, std::nan(""));
+  if (!done.metrics.empty()) seen.metric = value;
+  parts_.schedule.observe(seen);
+}
+
 void Trainer::note_figures(const Figures& metrics, std::int64_t epoch) {
   const double value = figure(metrics, options_.select_by, std::nan(""));
-  parts_.schedule.observe(value);
   if (state_.best_epoch > 0 && !(value > state_.best)) return;
   state_.best = value;
   state_.best_epoch = epoch;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/loader.hpp"
+#include "dml/groups.hpp"
 #include "dml/loss.hpp"
 #include "dml/optimizer.hpp"
 #include "dml/sampler.hpp"
@@ -29,6 +30,7 @@ struct TrainerParts {
   Schedule& schedule;
   Loader& loader;  ///< of the training images, in the order that the sampler was told
   Events& events;
+  ParameterGroups* groups = nullptr;  ///< of the store; null: none
   /// Measures the model. The trainer compares epochs by its figures. Empty: no evaluation.
   std::function<Figures()> evaluate{};
   /// The embeddings of all training images, for losses that look at them between epochs.
@@ -46,7 +48,8 @@ struct TrainerOptions {
   std::string select_by;  ///< the figure that says which epoch is best (larger is better)
   std::string split;      ///< what `evaluate` looks at, for the record
   std::uint64_t seed = 0;
-  double clip_grad_norm = 0;  ///< gradients are scaled down to this norm; 0: never
+  double clip_grad_norm = 0;   ///< gradients are scaled down to this norm; 0: never
+  double clip_grad_value = 0;  ///< elements of gradients are cut to this size; 0: never
 };
 
 /// Runs the steps of a training. It knows nets, losses, samplers, optimizers, schedules and events,
@@ -76,6 +79,7 @@ class Trainer {
   bool run_epoch(const std::function<bool()>& stop);
   /// @return false when the evaluation was interrupted.
   bool after_epoch();
+  void observe(const EpochDone& done);
   void note_figures(const Figures& metrics, std::int64_t epoch);
   /// Says what share of the training images an epoch leaves out.
   void tell_share(double share);

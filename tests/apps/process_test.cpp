@@ -145,7 +145,7 @@ std::vector<std::string> tiny_training(const fs::path& run_folder,
 }  // namespace dml::test
 
 TEST_CASE("tools: each tells its name, its help, and has no control characters in it") {
-  for (const std::string tool : {"dmltrain", "dmleval", "dmlinfo", "convert_weights"}) {
+  for (const std::string tool : {"dmltrain", "dmleval", "dmldata", "dmlinfo", "convert_weights"}) {
     const auto help = dml::test::run(tool, {"--help"});
     CHECK(help.status == 0);
     CHECK(help.out.find("--help") != std::string::npos);
@@ -153,5 +153,14 @@ TEST_CASE("tools: each tells its name, its help, and has no control characters i
     const auto version = dml::test::run(tool, {"--version"});
     CHECK(version.status == 0);
     CHECK(version.out.rfind(tool + " ", 0) == 0);
+    const auto manual = dml::test::run(tool, {"--manual"});
+    CHECK(manual.status == 0);
+    CHECK(manual.out.rfind(".TH ", 0) == 0);
+    for (const char* part :
+         {".SH NAME\n", ".SH SYNOPSIS\n", "\\fB\\-\\-json\\fR", "130  interrupted"})
+      CHECK_MESSAGE(manual.out.find(part) != std::string::npos, part);
+    CHECK_FALSE(dml::test::has_control_characters(manual.out));
+    for (const char* shell : {"bash", "zsh", "fish"})
+      CHECK(dml::test::run(tool, {"--completion", shell}).status == 0);
   }
 }

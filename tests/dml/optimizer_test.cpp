@@ -207,17 +207,17 @@ TEST_CASE("clip: the norm over all gradients, and what it leaves alone") {
 
 TEST_CASE("schedules: constant, step, group_loss") {
   const auto constant = Registry<Schedule>::make("constant", {}, {});
-  CHECK(constant->factor({.epoch = 99}) == 1);
+  CHECK(constant->rate({.epoch = 99}, 1) == 1);
   const auto step = Registry<Schedule>::make("step", {{"every", "3"}, {"factor", "0.5"}}, {});
-  CHECK(step->factor({.epoch = 2}) == 1);
-  CHECK(step->factor({.epoch = 3}) == 0.5);
-  CHECK(step->factor({.epoch = 6}) == 0.25);
+  CHECK(step->rate({.epoch = 2}, 1) == 1);
+  CHECK(step->rate({.epoch = 3}, 1) == 0.5);
+  CHECK(step->rate({.epoch = 6}, 1) == 0.25);
   const auto group = Registry<Schedule>::make("group_loss", {}, {.epochs = 70});
   // Epochs 31 and 51 counted from 1; a tenth of the first rate behind both.
-  CHECK(group->factor({.epoch = 29}) == 1);
-  CHECK(group->factor({.epoch = 30}) == 0.1);
-  CHECK(group->factor({.epoch = 50}) == 0.1);
-  CHECK(group->factor({.epoch = 69}) == 0.1);
+  CHECK(group->rate({.epoch = 29}, 1) == 1);
+  CHECK(group->rate({.epoch = 30}, 1) == 0.1);
+  CHECK(group->rate({.epoch = 50}, 1) == 0.1);
+  CHECK(group->rate({.epoch = 69}, 1) == 0.1);
   for (std::int64_t epoch = 0; epoch < 70; ++epoch)
     CHECK(group->before_epoch(epoch).reload_best == (epoch == 30 || epoch == 50));
 }

@@ -82,6 +82,39 @@ TEST_CASE("config: another component drops the options of the former one") {
   CHECK(error_of(given) == "loss 'proxy_anchor' has no option 'temperature'; known: margin");
 }
 
+TEST_CASE("config: tables with names of the user's own") {
+  ConfigSchema schema = schema_of_test();
+  schema.tables = {{"groups", [](const Settings& own, const Config&) {
+                      std::vector<FieldInfo> fields = {{"kind", "text", "", "", {}, ""},
+                                                       {"lr", "number", "", "", {0, 10}, ""}};
+                      const auto kind = own.find("kind");
+                      if (kind != own.end() && kind->second == "sgd")
+                        fields.push_back({"momentum", "number", "", "", {0, 1}, ""});
+                      return fields;
+                    }}};
+  const auto resolve = [&](const std::string& toml, std::vector<Given> flags = {}) {
+    std::vector<Given> given = parse_toml("loss = \"group\"\n" + toml, Layer::file, "a.toml");
+    given.insert(given.end(), flags.begin(), flags.end());
+    return Config::resolve(schema, given);
+  };
+  const Config config =
+      resolve("[groups.proxies]\nlr = 0.5\nkind = \"sgd\"\nmomentum = 0.25\n[groups.base]\nlr=2",
+              {parse_assignment("groups.base.lr=3")});
+  CHECK(config.tables("groups") ==
+        std::map<std::string, Settings>{
+            {"proxies", {{"lr", "0.5"}, {"kind", "sgd"}, {"momentum", "0.25"}}},
+            {"base", {{"lr", "3"}}}});
+  CHECK(config.at("groups.proxies.lr").origin == "a.toml:3:1");
+  CHECK_FALSE(config.has("groups.base.momentum"));
+  const Config again =
+      Config::resolve(schema, parse_toml(config.to_toml(), Layer::file, "config.toml"));
+  CHECK(again.to_toml() == config.to_toml());
+  CHECK_THROWS_WITH_AS(resolve("groups.base.momentum = 0.5"),
+                       doctest::Contains("groups.base has no option 'momentum'"), UsageError);
+  CHECK_THROWS_WITH_AS(resolve("groups.base.lr = 11"), doctest::Contains("a.toml:2"), UsageError);
+  CHECK_THROWS_AS(resolve("groups.lr = 1"), UsageError);
+}
+
 TEST_CASE("config: errors name the place and the nearest known name") {
   CHECK(error_of({{"loss", "groupp", "--loss groupp", Layer::flag}}) ==
         "no loss named 'groupp'; did you mean 'group'?  (tool --list losses)");

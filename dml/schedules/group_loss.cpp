@@ -1,39 +1,9 @@
-#include <cmath>
+#include <algorithm>
 
 #include "dml/schedule.hpp"
 
 namespace dml {
 namespace {
-
-/// The optimizer's own rate all along.
-class Constant final : public Schedule {
- public:
-  struct Options {
-    static constexpr std::tuple<> fields{};
-  };
-  Constant(Options, const Setup&) {}
-  double factor(const Moment&) const override { return 1; }
-};
-
-/// Times `factor` every so many epochs.
-class Step final : public Schedule {
- public:
-  struct Options {
-    std::int64_t every = 10;
-    double factor = 0.5;
-    static constexpr std::tuple fields{
-        field("every", &Options::every, "epochs between two changes", {1, 1e9}),
-        field("factor", &Options::factor, "what the rate is multiplied with", {0, 1e3}),
-    };
-  };
-  Step(Options options, const Setup&) : options_(options) {}
-  double factor(const Moment& moment) const override {
-    return std::pow(options_.factor, static_cast<double>(moment.epoch / options_.every));
-  }
-
- private:
-  Options options_;
-};
 
 /// Two drops as in the published code of the Group Loss: before each, the best weights so far are
 /// loaded; the rate behind the second is the same as behind the first.
@@ -52,8 +22,9 @@ class GroupLossSchedule final : public Schedule {
   };
   GroupLossSchedule(Options options, const Setup&) : options_(options) {}
 
-  double factor(const Moment& moment) const override {
-    return moment.epoch + 1 >= std::min(options_.first, options_.second) ? options_.factor : 1;
+  double rate(const Moment& moment, double base) const override {
+    const bool dropped = moment.epoch + 1 >= std::min(options_.first, options_.second);
+    return dropped ? base * options_.factor : base;
   }
   Actions before_epoch(std::int64_t epoch) const override {
     return {.reload_best = epoch + 1 == options_.first || epoch + 1 == options_.second};
@@ -63,15 +34,7 @@ class GroupLossSchedule final : public Schedule {
   Options options_;
 };
 
-const Register<Schedule, Constant> constant{{
-    .name = "constant",
-    .summary = "the same learning rate all along",
-}};
-const Register<Schedule, Step> step{{
-    .name = "step",
-    .summary = "the learning rate is multiplied with a factor every so many epochs",
-}};
-const Register<Schedule, GroupLossSchedule> group_loss{{
+const Register<Schedule, GroupLossSchedule> registered{{
     .name = "group_loss",
     .summary = "reload the best weights and take a tenth of the first rate, at epochs 31 and 51",
     .paper = "Elezi et al., The Group Loss for Deep Metric Learning, ECCV 2020",

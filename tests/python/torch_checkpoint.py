@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""What convert_weights --to pth writes: torch.load(weights_only=True) reads it, and a net that was
+trained here gives the same features in torchvision. Ends with 77 (skipped) where there is no torch.
+    torch_checkpoint.py FOLDER_WITH_TOOLS"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy
+    import torch
+except ImportError as error:
+    print(f"skipped: {error} (another Python: cmake -DDML_PYTHON=FILE)")
+    sys.exit(77)
+
+TOOLS = pathlib.Path(sys.argv[1])
+
+
+def run(tool, *words):
+    done = subprocess.run([TOOLS / tool, *map(str, words)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{tool} ended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def read_safetensors(file):
+    """Names to (dtype, shape, bytes), without any library."""
+    raw = pathlib.Path(file).read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:8 + size])
+    return {name: (entry["dtype"], entry["shape"],
+                   raw[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]])
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+TYPES = {"F32": torch.float32, "I64": torch.int64}
+
+
+def check_bits(folder, checkpoint):
+    run("convert_weights", checkpoint, "--to", "pth", "-o", folder / "same.pth")
+    state = torch.load(folder / "same.pth", weights_only=True)
+    want = read_safetensors(checkpoint)
+    assert list(state) == list(want), "names or their order differ"
+    for name, (dtype, shape, raw) in want.items():
+        tensor = state[name]
+        assert tensor.dtype == TYPES[dtype] and list(tensor.shape) == shape, name
+        assert tensor.contiguous().numpy().tobytes() == raw, name
+        assert tensor.is_contiguous(), name
+    # The round trip: what torch saves of it, our reader takes back bit for bit.
+    torch.save(state, folder / "again.pth")
+    run("convert_weights", folder / "again.pth", "-o", folder / "again.safetensors")
+    assert read_safetensors(folder / "again.safetensors") == want
+    print(f"{len(want)} tensors: the same bits in torch {torch.__version__} and back")
+
+
+def check_features(folder, checkpoint, pictures):
+    try:
+        from torchvision.models import resnet18
+    except ImportError as error:
+        print(f"not compared with torchvision: {error}")
+        return
+    from PIL import Image
+    run("convert_weights", checkpoint, "--net", "resnet18", "--to", "pth", "-o", folder / "net.pth")
+    state = torch.load(folder / "net.pth", weights_only=True)
+    classes = state["fc.weight"].shape[0]
+    net = resnet18(num_classes=classes)
+    net.load_state_dict(state, strict=True)
+    net.fc = torch.nn.Identity()
+    net.eval()
+    run("dmleval", checkpoint, "--dataset", "shapes", "--data-dir", folder, "--set",
+        "dataset.classes=4", "--set", "dataset.images=4", "--save-embeddings", folder / "e.npy",
+        "--metrics", "recall@1")
+    ours = numpy.load(folder / "e.npy")
+    images = []
+    lines = (pictures / "images.txt").read_text().splitlines()
+    for line in lines[-len(ours):]:
+        picture = Image.open(pictures / "images" / line.split()[1]).convert("RGB")
+        width, height = picture.size
+        short = min(width, height)
+        picture = picture.resize((width * 256 // short, height * 256 // short), Image.BILINEAR)
+        left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
+        images.append(numpy.asarray(picture.crop((left, top, left + 224, top + 224)), "float32"))
+    x = torch.from_numpy(numpy.stack(images)) / 255
+    x = (x - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    with torch.no_grad():
+        theirs = net(x.permute(0, 3, 1, 2).contiguous()).numpy()
+    apart = numpy.linalg.norm(ours - theirs) / numpy.linalg.norm(theirs)
+    print(f"features of {len(ours)} pictures in torchvision: relative distance {apart:.2e}")
+    assert apart < 2e-5, "torchvision sees other features"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        run("dmltrain", "--net", "resnet18", "--loss", "group", "--set", "loss.anchors=1", "--dataset",
+            "shapes", "--set", "dataset.classes=4", "--set", "dataset.images=4", "--data-dir", folder,
+            "--image-size", 224, "--augment", "none", "--sampler", "classes_times_images",
+            "--images-per-class", 4, "--batch-size", 8, "--lr", 1e-3, "--epochs", 3,
+            "--metrics", "recall@1", "--device", "cpu", "-o", folder / "run")
+        checkpoint = folder / "run/checkpoints/last.safetensors"
+        check_bits(folder, checkpoint)
+        check_features(folder, checkpoint, next(folder.glob("**/images.txt")).parent)
+
+
+if __name__ == "__main__":
+    main()
