@@ -78,6 +78,14 @@ class Loss {
   virtual Var logits(const Var& /*embedding*/) { return {}; }
   /// What retrieval compares, from the embedding of the model, on an inference tape.
   virtual Var embed(const Var& embedding) { return embedding; }
+  /// The same for a whole set at once, from what embed() gave, [n, dim] f32 on the host: for losses
+  /// that refine an embedding among others of the set.
+  /// @param queries, gallery  rows that are searched for and that can be found; empty: all
+  virtual Tensor embed_set(Device& /*device*/, const Tensor& embeddings,
+                           std::span<const std::int64_t> /*queries*/,
+                           std::span<const std::int64_t> /*gallery*/) {
+    return embeddings;
+  }
 
   /// Numbers of the last batch for the log, by name (the terms of a sum, the share of active
   /// pairs): tensors of one number that may lie on the device. The trainer keeps a copy of the map

@@ -305,7 +305,9 @@ Measurement Session::measure(const std::vector<Item>& items,
   const WeightHold hold = model_->net().hold_weights();
   const Tensor embeddings =
       embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
-  return dml::measure(device_, retrieval_set(embeddings, items), config_.text("metrics"), {});
+  RetrievalSet set = retrieval_set(embeddings, items);
+  set.embeddings = loss_->embed_set(device_, embeddings, set.queries, set.gallery);
+  return dml::measure(device_, set, config_.text("metrics"), {});
 }
 
 TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
