@@ -151,6 +151,7 @@ void Session::build() {
                                        {.epochs = epochs_hint()});
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
+  preprocessing_ = augment_->preprocessing(preprocessing_);
 }
 
 /// Whether the batches can serve the loss, in the words of the flags.
