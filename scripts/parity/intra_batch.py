@@ -113,7 +113,7 @@ class System:
                        self.refined_logits(nodes, Dropout(SIZES["seed"], number))):
             log_p = F.log_softmax(logits / self.case["temperature"], 1)
             smooth = SIZES["label_smoothing"]
-            target = (1 - smooth) * F.one_hot(labels, SIZES["classes"]) + smooth / SIZES["classes"]
+            target = (1 - smooth) * F.one_hot(labels, SIZES["classes"]).double() + smooth / SIZES["classes"]
             total = total - (target * log_p).sum(1).mean()
         total.backward()
         self.optimizer.step()

@@ -11,7 +11,7 @@
 #include "dml/loss.hpp"
 #include "dml/optimizer.hpp"
 #include "dml/sampler.hpp"
-#include "tests/fill.hpp"
+#include "engine/safetensors.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace dml::intra_batch {
@@ -39,7 +39,7 @@ struct Setting {
   std::unique_ptr<Loss> loss;
   Labels labels = some_labels();
 
-  explicit Setting(const Settings& settings, DType type = DType::f64)
+  explicit Setting(Settings settings, DType type = DType::f64)
       : store(device, type),
         x(store.add("x", {images, dim}, init::normal(1))),
         loss(Registry<Loss>::make(
@@ -128,7 +128,8 @@ TEST_CASE("intra_batch: a teacher's numbers belong to the images of the batch") 
   write_safetensors(file, contents);
   for (const std::string term : {"distillSh", "distillKL", "ofpre", "distance"})
     check_gradients({{"terms", term}, {"teacher", file}, {"scaling_distance", "1"}});
-  CHECK_THROWS_WITH_AS(Setting({{"terms", "ofpre"}}), doctest::Contains("set teacher"), UsageError);
+  CHECK_THROWS_WITH_AS(Setting(Settings{{"terms", "ofpre"}}), doctest::Contains("set teacher"),
+                       UsageError);
 }
 
 TEST_CASE("intra_batch: twenty steps are the same bits in every run") {
@@ -151,13 +152,14 @@ TEST_CASE("intra_batch: twenty steps are the same bits in every run") {
 }
 
 TEST_CASE("intra_batch: what cannot be is refused in words") {
-  CHECK_THROWS_WITH_AS(Setting({{"terms", "lsce_of"}}), doctest::Contains("there is no term 'of'"),
-                       UsageError);
-  CHECK_THROWS_WITH_AS(Setting({{"num_heads", "3"}}), doctest::Contains("shared by 3 heads"),
-                       UsageError);
-  CHECK_THROWS_WITH_AS(Setting({{"cat", "true"}, {"every", "true"}}),
+  CHECK_THROWS_WITH_AS(Setting(Settings{{"terms", "lsce_of"}}),
+                       doctest::Contains("there is no term 'of'"), UsageError);
+  CHECK_THROWS_WITH_AS(Setting(Settings{{"num_heads", "3"}}),
+                       doctest::Contains("shared by 3 heads"), UsageError);
+  CHECK_THROWS_WITH_AS(Setting(Settings{{"cat", "true"}, {"every", "true"}}),
                        doctest::Contains("one of the two"), UsageError);
-  CHECK_THROWS_AS(Setting({{"thresh", "some"}}), UsageError);
+  CHECK_THROWS_WITH_AS(Setting(Settings{{"thresh", "some"}}), doctest::Contains("thresh"),
+                       UsageError);
   Setting one_class({{"terms", "triplet"}});
   one_class.labels = Labels(std::vector<std::int64_t>(images, 1), classes);
   CHECK_THROWS_WITH_AS(one_class.run(), doctest::Contains("one class"), ShapeError);
