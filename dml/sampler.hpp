@@ -9,6 +9,8 @@
 
 namespace dml {
 
+class EpochView;
+
 /// Says which images make the batches of an epoch.
 class Sampler {
  public:
@@ -36,6 +38,8 @@ class Sampler {
   virtual std::string epoch_meaning() const = 0;
   /// What it promises of every batch.
   virtual Guarantee guarantee() const { return {}; }
+  /// Called before every epoch, before its plan. Until the first call, plan() does without.
+  virtual void before_epoch(EpochView&) {}
 
  protected:
   Sampler() = default;

@@ -136,6 +136,7 @@ void Session::build() {
                                 .features = model_->width(),
                                 .classes = data_.classes,
                                 .epochs = epochs_hint(),
+                                .images = static_cast<std::int64_t>(data_.train.size()),
                                 .classifier = base.classifier_init(model_->dim())});
   std::vector<std::int64_t> labels;
   for (const Item& item : data_.train) labels.push_back(item.label);
@@ -331,6 +332,11 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
     Loader loader = make_loader(data_.train, augment_->test());
     return embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"),
                         keep_going);
+  };
+  parts.features_of_training_set = [this, keep_going] {
+    Loader loader = make_loader(data_.train, augment_->test());
+    const Embedder features = [this](const Var& images) { return (*model_)(images).features; };
+    return embed_images(device_, features, loader, config_.integer("eval_batch_size"), keep_going);
   };
   return parts;
 }

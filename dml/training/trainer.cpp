@@ -26,12 +26,17 @@ class View final : public EpochView {
     return embeddings_;
   }
   std::span<const std::int64_t> labels() const override { return labels_; }
+  const Tensor& features() override {
+    if (!features_.defined()) features_ = parts_.features_of_training_set();
+    return features_;
+  }
+  Device& device() override { return parts_.device; }
 
  private:
   std::int64_t epoch_;
   const TrainerParts& parts_;
   std::vector<std::int64_t> labels_;
-  Tensor embeddings_;
+  Tensor embeddings_, features_;
 };
 
 std::string json_of(const Figures& figures) {
@@ -59,11 +64,19 @@ std::int64_t Trainer::total_steps() const {
 }
 
 std::int64_t Trainer::total_epochs() const {
+  if (options_.steps == 0) return options_.epochs;
   return (total_steps() + steps_per_epoch_ - 1) / steps_per_epoch_;
+}
+
+bool Trainer::finished() const {
+  if (options_.steps > 0) return state_.step >= options_.steps;
+  const bool whole = state_.step_in_epoch > 0 && state_.step_in_epoch == steps_per_epoch_;
+  return state_.epoch + (whole ? 1 : 0) >= options_.epochs;
 }
 
 void Trainer::resume(const CheckpointPair& checkpoint) {
   state_ = checkpoint.read_state();
+  steps_per_epoch_ = static_cast<std::int64_t>(parts_.sampler.plan(state_.epoch).size());
   const SafeTensors file = read_safetensors(checkpoint.weights());
   load_all_weights(file, parts_.store, checkpoint.weights().string());
   parts_.optimizer.restore({state_.tensors.begin(), state_.tensors.end()});
@@ -102,12 +115,17 @@ void Trainer::before_epoch() {
   }
   View view(state_.epoch, parts_);
   parts_.loss.before_epoch(view);
+  parts_.sampler.before_epoch(view);
 }
 
 bool Trainer::run_epoch(const std::function<bool()>& stop) {
   // What a loss saw of the whole training set cannot be seen again in mid-epoch.
   const bool may_stop_anywhere = !parts_.loss.requirements().training_set;
-  parts_.loader.start(parts_.sampler.plan(state_.epoch), state_.epoch, state_.step_in_epoch);
+  const BatchPlan plan = parts_.sampler.plan(state_.epoch);
+  if (plan.empty())
+    throw UsageError(fmt::format("the sampler finds no batch for epoch {}", state_.epoch + 1));
+  steps_per_epoch_ = static_cast<std::int64_t>(plan.size());
+  parts_.loader.start(plan, state_.epoch, state_.step_in_epoch);
   while (!finished()) {
     const std::optional<Batch> batch = parts_.loader.next();
     if (!batch) return true;
