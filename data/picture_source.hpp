@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "data/image/erase.hpp"
 #include "data/normalize.hpp"
 #include "data/transform.hpp"
 
@@ -26,6 +27,8 @@ class PictureSource {
   /// Writes the values that the net sees: [height, width, 3].
   void values(const Image& image, float* out) const {
     normalize(image, preprocessing_, table_, out);
+    for (const Painted& one : image.painted)
+      erase(out, {image.height, image.width}, one.box, one.colour);
   }
 
  private:

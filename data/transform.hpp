@@ -1,20 +1,30 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "engine/preprocessing.hpp"
 #include "engine/random.hpp"
 #include "engine/registry.hpp"
 
 namespace dml {
+
+/// A rectangle that is painted over the input of the net, behind the normalisation.
+struct Painted {
+  Box box;
+  std::array<float, 3> colour;  ///< in the order of the net's channels
+  bool operator==(const Painted&) const = default;
+};
 
 /// A picture: [height, width, 3], red, green, blue, row after row without gaps.
 struct Image {
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::vector<std::uint8_t> pixels;
+  std::vector<Painted> painted{};  ///< in order; only the last transforms may add to it
 
   Image() = default;
   /// A black picture.
@@ -91,6 +101,8 @@ class Augment {
   virtual ~Augment() = default;
   virtual Pipeline train() const = 0;
   virtual Pipeline test() const = 0;
+  /// The numbers that the net sees, where they are not those that net and weights want.
+  virtual Preprocessing preprocessing(const Preprocessing& wanted) const { return wanted; }
 };
 
 }  // namespace dml

@@ -24,6 +24,18 @@ class EpochView {
   virtual const Tensor& embeddings() = 0;
   /// The class of every training image, in the order of embeddings().
   virtual std::span<const std::int64_t> labels() const = 0;
+  /// The pooled features of all training images at inference, [images, features], likewise.
+  virtual const Tensor& features() { throw Error("this view of an epoch has no features"); }
+  /// Where the run computes.
+  virtual Device& device() { throw Error("this view of an epoch has no device"); }
+
+  /// Parts of the training set that the loss has found: a number for every image, -1 for none.
+  /// Samplers that draw batches from one part each read them. Empty: undivided.
+  std::span<const std::int64_t> parts() const { return parts_; }
+  void set_parts(std::vector<std::int64_t> parts) { parts_ = std::move(parts); }
+
+ private:
+  std::vector<std::int64_t> parts_;
 };
 
 /// Maps a batch to the one number that training minimises. Whatever it learns (proxies, a
@@ -39,6 +51,7 @@ class Loss {
     std::int64_t features = 0;  ///< size of the pooled features
     std::int64_t classes = 0;   ///< of the training set
     std::int64_t epochs = 0;    ///< of the run; 0 when not known
+    std::int64_t images = 0;    ///< of the training set; 0 when not known
     LinearInit classifier{};    ///< how the net wants a classifier to begin (Net::classifier_init)
   };
 
@@ -78,6 +91,14 @@ class Loss {
   virtual Var logits(const Var& /*embedding*/) { return {}; }
   /// What retrieval compares, from the embedding of the model, on an inference tape.
   virtual Var embed(const Var& embedding) { return embedding; }
+  /// The same for a whole set at once, from what embed() gave, [n, dim] f32 on the host: for losses
+  /// that refine an embedding among others of the set.
+  /// @param queries, gallery  rows that are searched for and that can be found; empty: all
+  virtual Tensor embed_set(Device& /*device*/, const Tensor& embeddings,
+                           std::span<const std::int64_t> /*queries*/,
+                           std::span<const std::int64_t> /*gallery*/) {
+    return embeddings;
+  }
 
   /// Numbers of the last batch for the log, by name (the terms of a sum, the share of active
   /// pairs): tensors of one number that may lie on the device. The trainer keeps a copy of the map

@@ -53,11 +53,15 @@ class ResNet : public Net {
   struct Options {
     std::int64_t last_stride = 2;
     std::string last_layer = "layer4";
+    bool double_update = false;
     static constexpr std::tuple fields{
         field("last_stride", &Options::last_stride,
               "stride of layer4; 1 doubles the size of the last map", {1, 2}),
         field("last_layer", &Options::last_layer, "where the net ends",
               "layer1|layer2|layer3|layer4"),
+        field("double_update", &Options::double_update,
+              "running statistics of layer1 to layer4 move twice with every batch, as where a "
+              "published system computes these layers again in its backward pass"),
     };
   };
 
@@ -65,13 +69,15 @@ class ResNet : public Net {
     const LayerScope scope{setup.scope, norms_};
     stem_.emplace(scope, "conv1", "bn1", 3, 64, Window{.kernel = 7, .stride = 2, .pad = 3});
     stages_ = {{"stem", 64}, {"maxpool", 64}};
+    LayerScope inner = scope;  // two moves of momentum m are one of 1 - (1 - m)^2
+    if (options.double_update) inner.momentum = scope.momentum * (2 - scope.momentum);
     std::int64_t channels = 64, width = 64;
     for (std::size_t i = 0; i < plan.blocks.size(); ++i, width *= 2) {
       const std::string name = "layer" + std::to_string(i + 1);
       const int stride = i == 0 ? 1 : i == 3 ? static_cast<int>(options.last_stride) : 2;
       auto& layer = layers_.emplace_back();
       for (int b = 0; b < plan.blocks[i]; ++b) {
-        layer.emplace_back(scope / name / b, channels, width, b == 0 ? stride : 1, plan.bottleneck);
+        layer.emplace_back(inner / name / b, channels, width, b == 0 ? stride : 1, plan.bottleneck);
         channels = layer.back().out();
       }
       stages_.push_back({name, channels});

@@ -142,6 +142,7 @@ void Session::build() {
                                 .features = model_->width(),
                                 .classes = data_.classes,
                                 .epochs = epochs_hint(),
+                                .images = static_cast<std::int64_t>(data_.train.size()),
                                 .classifier = base.classifier_init(model_->dim())});
   std::vector<std::int64_t> labels;
   for (const Item& item : data_.train) labels.push_back(item.label);
@@ -154,6 +155,7 @@ void Session::build() {
   build_optimizer();
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
+  preprocessing_ = augment_->preprocessing(preprocessing_);
 }
 
 /// Parameter groups, the optimizers that move them, and how their rates move.
@@ -335,7 +337,9 @@ Measurement Session::measure(const std::vector<Item>& items,
   const WeightHold hold = model_->net().hold_weights();
   const Tensor embeddings =
       embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
-  return dml::measure(device_, retrieval_set(embeddings, items), config_.text("metrics"), {});
+  RetrievalSet set = retrieval_set(embeddings, items);
+  set.embeddings = loss_->embed_set(device_, embeddings, set.queries, set.gallery);
+  return dml::measure(device_, set, config_.text("metrics"), {});
 }
 
 TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
@@ -360,6 +364,11 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
     const WeightHold hold = model_->net().hold_weights();
     return embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"),
                         keep_going);
+  };
+  parts.features_of_training_set = [this, keep_going] {
+    Loader loader = make_loader(data_.train, augment_->test());
+    const Embedder features = [this](const Var& images) { return (*model_)(images).features; };
+    return embed_images(device_, features, loader, config_.integer("eval_batch_size"), keep_going);
   };
   return parts;
 }

@@ -29,12 +29,17 @@ class View final : public EpochView {
     return embeddings_;
   }
   std::span<const std::int64_t> labels() const override { return labels_; }
+  const Tensor& features() override {
+    if (!features_.defined()) features_ = parts_.features_of_training_set();
+    return features_;
+  }
+  Device& device() override { return parts_.device; }
 
  private:
   std::int64_t epoch_;
   const TrainerParts& parts_;
   std::vector<std::int64_t> labels_;
-  Tensor embeddings_;
+  Tensor embeddings_, features_;
 };
 
 std::string json_of(const Figures& figures) {
@@ -62,7 +67,14 @@ std::int64_t Trainer::total_steps() const {
 }
 
 std::int64_t Trainer::total_epochs() const {
+  if (options_.steps == 0) return options_.epochs;
   return (total_steps() + steps_per_epoch_ - 1) / steps_per_epoch_;
+}
+
+bool Trainer::finished() const {
+  if (options_.steps > 0) return state_.step >= options_.steps;
+  const bool whole = state_.step_in_epoch > 0 && state_.step_in_epoch == steps_per_epoch_;
+  return state_.epoch + (whole ? 1 : 0) >= options_.epochs;
 }
 
 void Trainer::resume(const CheckpointPair& checkpoint) {
@@ -76,6 +88,7 @@ void Trainer::resume(const CheckpointPair& checkpoint) {
   }
   parts_.optimizer.restore(optimizer);
   parts_.sampler.restore(sampler);
+  steps_per_epoch_ = static_cast<std::int64_t>(parts_.sampler.plan(state_.epoch).size());
   std::map<std::string, double> schedule;
   const std::string prefix = "schedule.";
   for (const auto& [key, text] : state_.texts)
@@ -120,6 +133,9 @@ bool Trainer::run_epoch(const std::function<bool()>& stop) {
       !parts_.loss.requirements().training_set && !parts_.sampler.embeddings_needed();
   if (parts_.groups != nullptr) parts_.groups->begin_epoch(state_.epoch);
   auto plan = parts_.sampler.plan(state_.epoch);
+  if (plan.empty())
+    throw UsageError(fmt::format("the sampler finds no batch for epoch {}", state_.epoch + 1));
+  steps_per_epoch_ = std::ssize(plan);
   if (state_.step == 0) tell_share(share_shown(plan, std::ssize(parts_.loader.items())));
   parts_.loader.start(std::move(plan), state_.epoch, state_.step_in_epoch);
   while (!finished()) {

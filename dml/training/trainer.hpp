@@ -35,6 +35,8 @@ struct TrainerParts {
   std::function<Figures()> evaluate{};
   /// The embeddings of all training images, for losses that look at them between epochs.
   std::function<Tensor()> embed_training_set{};
+  /// Their pooled features, likewise.
+  std::function<Tensor()> features_of_training_set{};
 };
 
 /// How long and how a trainer trains.
@@ -62,7 +64,8 @@ class Trainer {
 
   /// Goes on where that checkpoint was written.
   void resume(const CheckpointPair& checkpoint);
-  /// Steps of an epoch, and of the whole run.
+  /// Steps of the present epoch, and of the whole run; where samplers give epochs of different
+  /// length and epochs say the end of the run, the latter is an estimate.
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t total_steps() const;
   std::int64_t total_epochs() const;
@@ -89,7 +92,7 @@ class Trainer {
   std::filesystem::path save_batch(const Batch& batch) const;
   void write_checkpoint(const std::string& name, const Figures& figures);
   void keep_checkpoint();
-  bool finished() const { return state_.step >= total_steps(); }
+  bool finished() const;
 
   TrainerParts parts_;
   TrainerOptions options_;

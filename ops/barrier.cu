@@ -1,0 +1,8 @@
+#include "ops/barrier.hpp"
+#include "ops/pointwise.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise_cuda<Barrier>();
+}  // namespace
+}  // namespace dml

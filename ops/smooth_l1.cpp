@@ -1,0 +1,7 @@
+#include "ops/smooth_l1.hpp"
+
+namespace dml {
+namespace {
+const bool added = add_pointwise<SmoothL1>();
+}  // namespace
+}  // namespace dml
