@@ -44,8 +44,6 @@ class Sampler {
   virtual std::string epoch_meaning() const = 0;
   /// What it promises of every batch.
   virtual Guarantee guarantee() const { return {}; }
-  /// Called before every epoch, before its plan. Until the first call, plan() does without.
-  virtual void before_epoch(EpochView&) {}
 
   /// Whether plan() looks at embeddings of the training images. Such a run goes on after an
   /// interruption at the beginning of an epoch only.

@@ -6,61 +6,78 @@ namespace {
 
 // A batch has about a hundred rows; a thread does one.
 
+template <class T>
+void weights_of(cuda::Context& context, const Tensor& distances, const Tensor& labels,
+                WeightRow row, Tensor& result) {
+  const std::int64_t* label = labels.raw<std::int64_t>();
+  const T* distance = distances.raw<T>();
+  T* weight = result.raw<T>();
+  cuda::for_each(context, row.n, [=] __device__(std::int64_t i) {
+    row(distance + i * row.n, label, i, weight + i * row.n);
+  });
+}
+
+template <class T>
+void draw_of(cuda::Context& context, const Tensor& weights, const Tensor& uniform, DrawRow row,
+             Tensor& chosen) {
+  std::int64_t* out = chosen.raw<std::int64_t>();
+  const T *weight = weights.raw<T>(), *number = uniform.raw<T>();
+  cuda::for_each(context, row.n, [=] __device__(std::int64_t i) {
+    row(weight + i * row.n, number + i * row.n, out + i * row.q);
+  });
+}
+
+template <class T>
+void nearest_of(cuda::Context& context, const Tensor& distances, const Tensor& labels,
+                NearestRow row, Triplets& triplets) {
+  const std::int64_t* label = labels.raw<std::int64_t>();
+  std::int64_t *positive = triplets.positives.raw<std::int64_t>(),
+               *negative = triplets.negatives.raw<std::int64_t>();
+  const T* distance = distances.raw<T>();
+  T* filled = triplets.filled.raw<T>();
+  cuda::for_each(context, row.n, [=] __device__(std::int64_t i) {
+    row(distance + i * row.n, label, i, Places{positive + i * row.q, negative + i * row.q},
+        filled + i * row.q);
+  });
+}
+
+template <class T>
+void one_of(cuda::Context& context, const Tensor& distances, const Tensor& uniform,
+            const Tensor& labels, OneRow row, Triplets& triplets) {
+  const std::int64_t* label = labels.raw<std::int64_t>();
+  std::int64_t *positive = triplets.positives.raw<std::int64_t>(),
+               *negative = triplets.negatives.raw<std::int64_t>();
+  const T *distance = distances.raw<T>(), *number = uniform.raw<T>();
+  T* filled = triplets.filled.raw<T>();
+  cuda::for_each(context, row.n, [=] __device__(std::int64_t i) {
+    row(distance + i * row.n, number + i * row.n, label, i, Places{positive + i, negative + i},
+        filled + i);
+  });
+}
+
 void weights(Device& device, const Tensor& distances, const Tensor& labels, const WeightRow& row,
              Tensor& result) {
-  const std::int64_t* label = labels.raw<std::int64_t>();
-  visit_float(distances.dtype(), [&]<class T>() {
-    const T* distance = distances.raw<T>();
-    T* weight = result.raw<T>();
-    const WeightRow body = row;
-    cuda::for_each(cuda::context_of(device), row.n, [=] __device__(std::int64_t i) {
-      body(distance + i * body.n, label, i, weight + i * body.n);
-    });
-  });
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(distances.dtype(),
+              [&]<class T>() { weights_of<T>(context, distances, labels, row, result); });
 }
-
-void draw(Device& device, const Tensor& weights, const Tensor& uniform, const DrawRow& row,
+void draw(Device& device, const Tensor& weight, const Tensor& uniform, const DrawRow& row,
           Tensor& chosen) {
-  std::int64_t* out = chosen.raw<std::int64_t>();
-  visit_float(weights.dtype(), [&]<class T>() {
-    const T *weight = weights.raw<T>(), *number = uniform.raw<T>();
-    const DrawRow body = row;
-    cuda::for_each(cuda::context_of(device), row.n, [=] __device__(std::int64_t i) {
-      body(weight + i * body.n, number + i * body.n, out + i * body.q);
-    });
-  });
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(weight.dtype(),
+              [&]<class T>() { draw_of<T>(context, weight, uniform, row, chosen); });
 }
-
 void nearest(Device& device, const Tensor& distances, const Tensor& labels, const NearestRow& row,
              Triplets& triplets) {
-  const std::int64_t* label = labels.raw<std::int64_t>();
-  std::int64_t *positive = triplets.positives.raw<std::int64_t>(),
-               *negative = triplets.negatives.raw<std::int64_t>();
-  visit_float(distances.dtype(), [&]<class T>() {
-    const T* distance = distances.raw<T>();
-    T* filled = triplets.filled.raw<T>();
-    const NearestRow body = row;
-    cuda::for_each(cuda::context_of(device), row.n, [=] __device__(std::int64_t i) {
-      body(distance + i * body.n, label, i, Places{positive + i * body.q, negative + i * body.q},
-           filled + i * body.q);
-    });
-  });
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(distances.dtype(),
+              [&]<class T>() { nearest_of<T>(context, distances, labels, row, triplets); });
 }
-
 void one(Device& device, const Tensor& distances, const Tensor& uniform, const Tensor& labels,
          const OneRow& row, Triplets& triplets) {
-  const std::int64_t* label = labels.raw<std::int64_t>();
-  std::int64_t *positive = triplets.positives.raw<std::int64_t>(),
-               *negative = triplets.negatives.raw<std::int64_t>();
-  visit_float(distances.dtype(), [&]<class T>() {
-    const T *distance = distances.raw<T>(), *number = uniform.raw<T>();
-    T* filled = triplets.filled.raw<T>();
-    const OneRow body = row;
-    cuda::for_each(cuda::context_of(device), row.n, [=] __device__(std::int64_t i) {
-      body(distance + i * body.n, number + i * body.n, label, i, Places{positive + i, negative + i},
-           filled + i);
-    });
-  });
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(distances.dtype(),
+              [&]<class T>() { one_of<T>(context, distances, uniform, labels, row, triplets); });
 }
 
 const bool added = kernel::negative_weights.add(Backend::cuda, weights) &&

@@ -11,6 +11,7 @@
 #include "dml/training/run_folder.hpp"
 #include "engine/file.hpp"
 #include "tests/apps/process.hpp"
+#include "tests/places.hpp"
 
 using namespace dml::test;
 namespace fs = std::filesystem;
@@ -52,7 +53,7 @@ const std::string& undisturbed() {
 /// A tool under a limit of the shell: "ulimit -f 100".
 Outcome run_limited(const TempFolder& folder, const std::string& limit, const std::string& tool,
                     const std::vector<std::string>& arguments) {
-  std::string command = limit + "; exec '" + DML_BINARY_DIR + "/" + tool + "'";
+  std::string command = limit + "; exec '" + (dml::testing::build_dir() / tool).string() + "'";
   for (const std::string& word : arguments) command += " '" + word + "'";
   command = "(" + command + ") >'" + (folder / "out").string() + "' 2>'" +
             (folder / "err").string() + "'";

@@ -160,7 +160,7 @@ TEST_CASE("intra_batch: what cannot be is refused in words") {
                        doctest::Contains("one of the two"), UsageError);
   CHECK_THROWS_WITH_AS(Setting(Settings{{"thresh", "some"}}), doctest::Contains("thresh"),
                        UsageError);
-  Setting one_class({{"terms", "triplet"}});
+  Setting one_class(Settings{{"terms", "triplet"}});
   one_class.labels = Labels(std::vector<std::int64_t>(images, 1), classes);
   CHECK_THROWS_WITH_AS(one_class.run(), doctest::Contains("one class"), ShapeError);
 }

@@ -3,7 +3,7 @@
 #include "dml/divide/marp.hpp"
 #include "dml/divide/masks.hpp"
 #include "dml/divide/miners.hpp"
-#include "dml/metrics/nmi.hpp"
+#include "dml/metrics/partition.hpp"
 #include "dml/retrieval/kmeans.hpp"
 #include "dml/retrieval/search.hpp"
 #include "ops/arithmetic.hpp"
