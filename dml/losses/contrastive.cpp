@@ -1,6 +1,7 @@
 #include "dml/losses/contrastive.hpp"
 
 #include "dml/losses/common.hpp"
+#include "dml/pairs/row_kernels.hpp"
 #include "ops/arithmetic.hpp"
 
 namespace dml {

@@ -1,7 +1,11 @@
 #include "dml/losses/triplet_margin.hpp"
 
+#include "dml/losses/swapped_triplets.hpp"
 #include "dml/losses/triplets.hpp"
+#include "dml/pairs/pick.hpp"
+#include "dml/pairs/row_kernels.hpp"
 #include "ops/arithmetic.hpp"
+#include "ops/maximum.hpp"
 #include "ops/relu.hpp"
 #include "ops/softplus.hpp"
 
@@ -35,14 +39,30 @@ class TripletMargin final : public TripletLoss {
                          .smooth = options_.smooth_loss,
                          .bounds = reducer().bounds("loss"),
                          .range = tuples.filter.range};
+    if (options_.swap)
+      return reduced("loss",
+                     coupled_rows(SwappedTriplets{row}, d, d, between(d, batch),
+                                  {.pairs = tuples.relation, .filter = tuples.filter.matrix}),
+                     batch);
     const RowSums sums = row_loss(row, d, tuples.relation, {.filter = tuples.filter.matrix});
     return reduced("loss", sums.part(0), batch);
   }
 
  private:
+  /// The distances within the reference set.   [q, q]
+  Var between(const Var& d, const Batch& batch) const {
+    return batch.reference.defined() ? distance()(batch.reference) : d;
+  }
+
   Var of_list(const Var& d, const Tuples& list, const Batch& batch) {
     const Listed at = listed(d, list);
-    const Var apart = distance().sign() * (at.positive - at.negative) + options_.margin;
+    const double sign = distance().sign();
+    Var apart = sign * (at.positive - at.negative);
+    if (options_.swap) {
+      const Var other = pick(between(d, batch), list, &Tuples::positive, &Tuples::negative);
+      apart = maximum(apart, sign * (at.positive - other));
+    }
+    apart = apart + options_.margin;
     return reduced("loss",
                    ItemList{.values = options_.smooth_loss ? softplus(apart) : relu(apart),
                             .weights = at.weights,
@@ -53,7 +73,7 @@ class TripletMargin final : public TripletLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<TripletRow>();
+const bool added = add_row_loss<TripletRow>() && add_coupled_rows<SwappedTriplets>();
 
 const Register<Loss, TripletMargin> registered{{
     .name = "triplet_margin",

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "dml/reducer.hpp"
 #include "ops/arithmetic.hpp"
 
 namespace dml {

@@ -1,5 +1,5 @@
 #pragma once
-#include "dml/reducer.hpp"
+#include "dml/items.hpp"
 #include "engine/kernel.hpp"
 
 namespace dml {

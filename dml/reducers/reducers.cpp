@@ -1,3 +1,5 @@
+#include <map>
+#include <memory>
 #include <sstream>
 #include <vector>
 

@@ -109,6 +109,7 @@ TEST_CASE("losses: the order of the batch does not matter (without anchors)") {
     std::swap(labels[static_cast<std::size_t>(i)], labels[static_cast<std::size_t>(n - 1 - i)]);
   }
   for (const std::string& name : Registry<Loss>::names()) {
+    if (name == "n_pairs") continue;  // takes the first pair of every class
     CAPTURE(name);
     // The one counts ranks of labels as columns, the other draws a proxy for every row.
     if (name == "instance" || name == "manifold") continue;
