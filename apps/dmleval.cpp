@@ -60,7 +60,7 @@ class ImageEvaluation {
     terminal_.note(fmt::format("weights want {}; using that", input_text(loaded.preprocessing)));
     const dml::WeightHold hold = loaded.model->net().hold_weights();
     const auto embedder = [&](const dml::Var& batch) {
-      return options_.features.empty() ? (*loaded.model)(batch).embedding
+      return options_.features.empty() ? loaded.embed(batch)
                                        : loaded.model->stage_features(batch, options_.features);
     };
     Source source;

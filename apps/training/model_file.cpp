@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -53,6 +54,20 @@ HeadOptions head_options(const Metadata& metadata) {
   return head;
 }
 
+/// The loss that a checkpoint was written with, if it holds tensors of it.
+std::unique_ptr<Loss> loss_of(const SafeTensors& file, const Model& model, const Scope& scope) {
+  const std::string name = text(file.metadata, "loss"), classes = text(file.metadata, "classes");
+  const bool held = std::any_of(file.tensors.begin(), file.tensors.end(),
+                                [](const auto& one) { return one.first.rfind("loss.", 0) == 0; });
+  if (name.empty() || classes.empty() || !held) return nullptr;
+  return Registry<Loss>::make(name, settings_from_json(text(file.metadata, "loss.options")),
+                              {.scope = scope / "loss",
+                               .dim = model.dim(),
+                               .features = model.width(),
+                               .classes = std::stoll(classes),
+                               .classifier = model.net().classifier_init(model.dim())});
+}
+
 }  // namespace
 
 std::string settings_to_json(const Settings& settings) {
@@ -91,6 +106,7 @@ LoadedModel load_model(Device& device, const std::filesystem::path& file, const 
   loaded.model = std::make_unique<Model>(
       Model::make(loaded.net, settings_from_json(text(contents.metadata, "net.options")),
                   head_options(contents.metadata), Scope(*loaded.store)));
+  loaded.loss = loss_of(contents, *loaded.model, Scope(*loaded.store));
   loaded.preprocessing = preprocessing_of(contents.metadata, loaded.model->net());
   loaded.report = load_weights(contents, *loaded.store);
   if (!loaded.report.misfits.empty())

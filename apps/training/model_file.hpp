@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "dml/loss.hpp"
 #include "dml/training/checkpoint.hpp"
 #include "engine/preprocessing.hpp"
 #include "nets/model.hpp"
@@ -13,10 +14,19 @@ namespace dml {
 struct LoadedModel {
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<Model> model;
+  /// What the model was trained with, which may have a part in retrieval; null where the file does
+  /// not say it or holds nothing of it that is learnt.
+  std::unique_ptr<Loss> loss;
   std::string net;
   Preprocessing preprocessing;
   WeightReport report;
   Metadata metadata;  ///< of the file
+
+  /// What retrieval compares, from images on an inference tape.
+  Var embed(const Var& images) const {
+    const Var embedding = (*model)(images).embedding;
+    return loss ? loss->embed(embedding) : embedding;
+  }
 };
 
 /// The options of a component as they stand in the metadata of checkpoints, and back.
