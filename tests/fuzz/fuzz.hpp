@@ -38,11 +38,11 @@ template <class Body> void dml::fuzz::expect_only_errors(Body&& body) {
 }
 
 /// Defines a target that hands the bytes of a case to code.
-#define DML_FUZZ(bytes)                                                              \
-  static void fuzz_one(std::string_view bytes);                                      \
+#define DML_FUZZ(bytes)                                                               \
+  static void fuzz_one(std::string_view bytes);                                       \
   extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) { \
-    const std::string_view all(reinterpret_cast<const char*>(data), size);           \
-    dml::fuzz::expect_only_errors([&] { fuzz_one(all); });                           \
-    return 0;                                                                        \
-  }                                                                                  \
+    const std::string_view all(reinterpret_cast<const char*>(data), size);            \
+    dml::fuzz::expect_only_errors([&] { fuzz_one(all); });                            \
+    return 0;                                                                         \
+  }                                                                                   \
   static void fuzz_one(std::string_view bytes)

@@ -12,7 +12,7 @@ std::shared_ptr<Storage> allocate(std::size_t bytes) {
   if (bytes > (std::size_t{1} << 30U)) throw DeviceError("out of memory: more than 1 GiB");
   auto* block = static_cast<std::byte*>(::operator new(bytes, alignment));
   return {new Storage{block, bytes, Place::host}, [](Storage* storage) {
-            ::operator delete(storage->bytes, std::align_val_t{64});
+            ::operator delete (storage->bytes, std::align_val_t{64});
             delete storage;
           }};
 }
