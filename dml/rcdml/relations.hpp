@@ -31,11 +31,12 @@ struct Correction {
 /// The proxy correction.   x [n, d], proxies [classes, d]
 Correction corrected(const Var& x, const Var& proxies, const Slots& slots, double keep, double mix);
 
-/// Both terms of the proxy-anchor loss on corrected proxies. A class that is absent from the batch
-/// has a zero proxy, which adds log(1 + n exp(alpha margin)) / classes and has no gradient.
+/// The terms of the proxy-anchor loss.
 struct AnchorTerms {
   Var positive, negative;  ///< []
 };
+/// Both terms on corrected proxies. A class that is absent from the batch
+/// has a zero proxy, which adds log(1 + n exp(alpha margin)) / classes and has no gradient.
 AnchorTerms proxy_anchor_terms(const Var& x, const Var& corrected, const Slots& slots, double alpha,
                                double margin);
 

@@ -164,7 +164,8 @@ Settings loss_settings(const Case& given) {
     if (key.starts_with("distance.")) settings[key] = value;
   }
   if (given.says("distance")) settings["distance"] = given.text("distance");
-  if (given.text("reducer", "none") != "none") settings["reducer"] = given.text("reducer");
+  if (given.text("reducer", "none") != "none")
+    add_component(settings, "reducer", given.text("reducer"));
   for (const std::string which : {"embedding", "weight"}) {
     if (!given.says(which + "_regularizer")) continue;
     add_component(settings, which + "_regularizer", given.text(which + "_regularizer"));
