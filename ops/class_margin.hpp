@@ -21,32 +21,39 @@ struct OwnFill {
   template <class T> DML_HOST_DEVICE T slope(T /*x*/) const { return T(0); }
 };
 
-/// cos(angle + margin) of x = cos(angle). With `linear`, x - margin sin(margin) instead where
-/// angle > pi - margin, so that it falls over the whole half circle (ArcFace). Where
+/// cos(angle + margin) of x = cos(angle), margin in radians. With `linear`, x - margin sin(margin)
+/// instead where angle > pi - margin, so that it falls over the whole half circle (ArcFace). Where
 /// 1 - x^2 < 1e-12 (1e-6 in f32) the angle has no direction: no gradient.
-struct OwnArc {
-  static constexpr const char* name = "own_arc";
-  double margin = 0;  ///< radians
+struct ArcMargin {
   bool linear = true;
-  double cos_margin = 1, sin_margin = 0;  ///< of margin; see own_arc
-
-  template <class T> DML_HOST_DEVICE T value(T x) const {
-    using std::sqrt;
-    if (straight(x)) return x - T(margin * sin_margin);
+  template <class T> DML_HOST_DEVICE T widened(T x, T margin) const {
+    using std::sin, std::cos, std::sqrt;
+    if (linear && x < -cos(margin)) return x - margin * sin(margin);
     const T square = 1 - x * x;
-    return x * T(cos_margin) - (square > T(0) ? sqrt(square) : T(0)) * T(sin_margin);
+    return x * cos(margin) - (square > T(0) ? sqrt(square) : T(0)) * sin(margin);
   }
-  template <class T> DML_HOST_DEVICE T slope(T x) const {
-    using std::sqrt;
-    if (straight(x)) return T(1);
+  template <class T> DML_HOST_DEVICE T slope_at(T x, T margin) const {
+    using std::sin, std::cos, std::sqrt;
+    if (linear && x < -cos(margin)) return T(1);
     const T square = 1 - x * x;
     if (square < (sizeof(T) == 8 ? T(1e-12) : T(1e-6))) return T(0);
-    return T(cos_margin) + T(sin_margin) * x / sqrt(square);
+    return cos(margin) + sin(margin) * x / sqrt(square);
   }
-  /// Whether the angle is beyond pi - margin.
-  template <class T> DML_HOST_DEVICE bool straight(T x) const {
-    return linear && x < T(-cos_margin);
-  }
+};
+
+/// ArcMargin with one margin for all classes.
+struct OwnArc : ArcMargin {
+  static constexpr const char* name = "own_arc";
+  double margin = 0;
+  template <class T> DML_HOST_DEVICE T value(T x) const { return widened(x, T(margin)); }
+  template <class T> DML_HOST_DEVICE T slope(T x) const { return slope_at(x, T(margin)); }
+};
+
+/// ArcMargin with a margin for every class.
+struct OwnArcOfClass : ArcMargin {
+  static constexpr const char* name = "own_arc_of_class";
+  template <class T> DML_HOST_DEVICE T value(T x, T margin) const { return widened(x, margin); }
+  template <class T> DML_HOST_DEVICE T slope(T x, T margin) const { return slope_at(x, margin); }
 };
 
 /// ((-1)^k cos(m angle) - 2k + lambda x) / (1 + lambda) of x = cos(angle), k = floor(m angle / pi)
@@ -95,9 +102,13 @@ inline Var own_shift(const Var& x, const Tensor& labels, double amount) {
 inline Var without_own(const Var& x, const Tensor& labels) {
   return apply_to_own(OwnFill{-std::numeric_limits<double>::infinity()}, x, labels);
 }
-/// Cosines with the own angle widened by `margin` radians, see OwnArc.   [n, c] -> [n, c]
+/// Cosines with the own angle widened by `margin` radians, see ArcMargin.   [n, c] -> [n, c]
 inline Var own_arc(const Var& cosines, const Tensor& labels, double margin, bool linear = true) {
-  return apply_to_own(OwnArc{margin, linear, std::cos(margin), std::sin(margin)}, cosines, labels);
+  return apply_to_own(OwnArc{{linear}, margin}, cosines, labels);
+}
+/// The same with a margin for every class.   margins [c] of the type of the cosines
+inline Var own_arc(const Var& cosines, const Tensor& labels, const Tensor& margins) {
+  return apply_to_own(OwnArcOfClass{}, cosines, labels, margins);
 }
 /// Cosines with the own angle multiplied by m, see OwnMultipleAngle.   [n, c] -> [n, c]
 inline Var own_multiple_angle(const Var& cosines, const Tensor& labels, std::int64_t m,

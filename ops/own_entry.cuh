@@ -9,9 +9,9 @@ namespace own_entry {
 
 template <class F, class T>
 void cuda_values(cuda::Context& context, const F& f, const Tensor& x, const Tensor& labels,
-                 Tensor& y) {
+                 const Tensor& of_class, Tensor& y) {
   const F function = f;
-  const T* in = x.raw<T>();
+  const T *in = x.raw<T>(), *known_of = numbers<T>(of_class);
   const std::int64_t* label = labels.raw<std::int64_t>();
   T* out = y.raw<T>();
   const std::int64_t c = x.dim(1);
@@ -20,20 +20,24 @@ void cuda_values(cuda::Context& context, const F& f, const Tensor& x, const Tens
   cuda::for_each_cell(context, x.dim(0), c, [=] __device__(std::int64_t r, std::int64_t k) {
     const T value = in[r * c + k];
     const bool known = label[r] >= 0 && label[r] < c;
-    out[r * c + k] = !known ? invalid : k == label[r] ? function.value(value) : value;
+    out[r * c + k] = !known          ? invalid
+                     : k == label[r] ? value_of(function, value, known_of, k)
+                                     : value;
   });
 }
 
 template <class F, class T>
 void cuda_slopes(cuda::Context& context, const F& f, const Tensor& own, const Tensor& labels,
-                 const Tensor& dy, Tensor& dx) {
+                 const Tensor& of_class, const Tensor& dy, Tensor& dx) {
   const F function = f;
+  const T* known_of = numbers<T>(of_class);
   const T *at = own.raw<T>(), *up = dy.raw<T>();
   const std::int64_t* label = labels.raw<std::int64_t>();
   T* to = dx.raw<T>();
   const std::int64_t c = dy.dim(1);
   cuda::for_each_cell(context, dy.dim(0), c, [=] __device__(std::int64_t r, std::int64_t k) {
-    to[r * c + k] = k == label[r] ? up[r * c + k] * function.slope(at[r]) : up[r * c + k];
+    to[r * c + k] =
+        k == label[r] ? up[r * c + k] * slope_of(function, at[r], known_of, k) : up[r * c + k];
   });
 }
 
@@ -50,16 +54,18 @@ void cuda_pick_own(cuda::Context& context, const Tensor& x, const Tensor& labels
 }
 
 template <class F>
-void cuda_forward(Device& device, const F& f, const Tensor& x, const Tensor& labels, Tensor& y) {
+void cuda_forward(Device& device, const F& f, const Tensor& x, const Tensor& labels,
+                  const Tensor& of_class, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { cuda_values<F, T>(context, f, x, labels, y); });
+  visit_float(x.dtype(), [&]<class T>() { cuda_values<F, T>(context, f, x, labels, of_class, y); });
 }
 
 template <class F>
 void cuda_backward(Device& device, const F& f, const Tensor& own, const Tensor& labels,
-                   const Tensor& dy, Tensor& dx) {
+                   const Tensor& of_class, const Tensor& dy, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dy.dtype(), [&]<class T>() { cuda_slopes<F, T>(context, f, own, labels, dy, dx); });
+  visit_float(dy.dtype(),
+              [&]<class T>() { cuda_slopes<F, T>(context, f, own, labels, of_class, dy, dx); });
 }
 
 template <class F>

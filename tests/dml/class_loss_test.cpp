@@ -17,6 +17,7 @@ const std::vector<std::pair<std::string, Settings>>& losses() {
       {"cosface", {}},
       {"arcface", {{"weight_regularizer", "regular_face"}}},
       {"sub_center_arcface", {}},
+      {"dynamic_arcface", {}},
       {"large_margin_softmax", {}},
       {"sphereface", {{"annealing", "1000"}}},
       {"p2s_grad", {}},
@@ -140,6 +141,41 @@ TEST_CASE("class losses: class vectors learn at the published multiples of the r
   CHECK(scale("proxy_nca", "proxies") == 50);
   CHECK(scale("proxy_nca_pp", "proxies") == 1e5);
   CHECK(scale("arcface", "W") == 50);
+}
+
+/// A training set of the given labels.
+class Labelled final : public EpochView {
+ public:
+  explicit Labelled(std::vector<std::int64_t> labels) : labels_(std::move(labels)) {}
+  std::int64_t epoch() const override { return 0; }
+  const Tensor& embeddings() override { throw UsageError("nobody asked for embeddings"); }
+  std::span<const std::int64_t> labels() const override { return labels_; }
+
+ private:
+  std::vector<std::int64_t> labels_;
+};
+
+TEST_CASE("dynamic_arcface: of equally many images it is ArcFace, of few its margin is wide") {
+  Device device(Backend::reference);
+  const auto value = [&](const char* name, const Settings& settings,
+                         std::vector<std::int64_t> training, std::int64_t label) {
+    ParameterStore store(device, DType::f64);
+    const auto loss = Registry<Loss>::make(
+        name, settings, {.scope = Scope(store), .dim = dim, .features = dim, .classes = classes});
+    Labelled view(std::move(training));
+    loss->before_epoch(view);
+    const auto tape = Tape::infer(device);
+    const Var z = tape->input(normal({1, dim}, 8, 1, DType::f64));
+    const Labels labels({label}, classes);
+    return (*loss)({.embedding = z, .features = z, .labels = labels}).value().item();
+  };
+  const double margin = 0.5 * std::pow(16.0, -0.25) + 0.05;
+  std::vector<std::int64_t> training(16, 1);
+  training.push_back(2);
+  const std::string degrees = schema::text_of(margin * 180 / 3.14159265358979323846);
+  CHECK(value("dynamic_arcface", {}, training, 1) ==
+        doctest::Approx(value("arcface", {{"margin", degrees}}, {}, 1)));
+  CHECK(value("dynamic_arcface", {}, training, 2) > value("arcface", {{"margin", degrees}}, {}, 2));
 }
 
 TEST_CASE("sub-centers: outliers lie far from the vector that most of their class are near") {

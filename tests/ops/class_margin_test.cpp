@@ -32,6 +32,15 @@ const AddCase bent{{.name = "own_arc without the linear part [4,5]",
                     .inputs = {{4, 5}},
                     .run = [](auto& x) { return own_arc(x[0], labels(), 1.2, false); },
                     .prepare = as_cosines}};
+const AddCase by_class{
+    {.name = "own_arc with a margin for every class [4,5]",
+     .inputs = {{4, 5}},
+     .run =
+         [](auto& x) {
+           const Tensor margins = Tensor::of<double>({5}, {0.5, 0.1, 0.3, 0.2, 0.7});
+           return own_arc(x[0], labels(), margins.to(x[0].dtype()));
+         },
+     .prepare = as_cosines}};
 const AddCase angle{{.name = "own_multiple_angle [4,5]",
                      .inputs = {{4, 5}},
                      .run = [](auto& x) { return own_multiple_angle(x[0], labels(), 4, 0.5); },
@@ -73,7 +82,7 @@ TEST_CASE("class_minimum: ties share the gradient evenly") {
 }
 
 TEST_CASE("class margins: what the formulas say at the ends of the half circle") {
-  const OwnArc wide{1.0, true, std::cos(1.0), std::sin(1.0)};
+  const OwnArc wide{{true}, 1.0};
   CHECK(wide.value(1.0) == doctest::Approx(std::cos(1.0)));
   CHECK(wide.slope(1.0) == 0);
   CHECK(wide.value(-1.0) == doctest::Approx(-1 - std::sin(1.0)));
