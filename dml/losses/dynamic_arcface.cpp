@@ -31,26 +31,24 @@ class DynamicArcFace final : public ClassLoss {
       : ClassLoss(options, setup,
                   {.parameter = "W", .init = init::normal(1), .only_distance = "cosine"}),
         options_(options),
-        images_(static_cast<std::size_t>(setup.classes), 1) {}
+        device_(setup.scope.store().device()),
+        margins_(setup.scope.buffer("margins", {setup.classes}, init::constant(margin(1)))) {}
 
   Var logits(const Var& x) override { return options_.scale * distance()(x, vectors(x)); }
 
   void before_epoch(EpochView& view) override {
-    images_.assign(images_.size(), 0);
-    for (const std::int64_t label : view.labels()) images_.at(static_cast<std::size_t>(label)) += 1;
+    std::vector<double> images(static_cast<std::size_t>(classes()), 0);
+    for (const std::int64_t label : view.labels()) images.at(static_cast<std::size_t>(label)) += 1;
+    for (double& one : images) one = margin(std::max(one, 1.0));
+    margins_.from_file(Tensor::of<double>({classes()}, images), device_);
   }
 
  protected:
   Var classify(const Batch& batch) override {
     const Var& x = batch.embedding;
-    Tensor margins = Tensor::empty({classes()}, x.dtype());
-    visit_float(x.dtype(), [&]<class T>() {
-      for (std::size_t c = 0; c < images_.size(); ++c)
-        margins.raw<T>()[c] = static_cast<T>(margin(std::max(images_[c], 1.0)));
-    });
     const Var cosines = distance()(x, vectors(x));
-    return reduced_cross_entropy(options_.scale * own_arc(cosines, batch.labels.tensor(), margins),
-                                 batch);
+    return reduced_cross_entropy(
+        options_.scale * own_arc(cosines, batch.labels.tensor(), margins_.value), batch);
   }
 
  private:
@@ -59,7 +57,8 @@ class DynamicArcFace final : public ClassLoss {
   }
 
   Options options_;
-  std::vector<double> images_;  // of every class
+  const Device& device_;
+  Parameter& margins_;  // of every class; a buffer, so that a run that goes on has them
 };
 
 const Register<Loss, DynamicArcFace> registered{{
