@@ -19,9 +19,10 @@ using namespace division;
 constexpr std::int64_t never = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t long_after = 1000;  // epochs between clusterings, once they have ended
 
-/// What Divide & Conquer does may be set; names are those of the published command line.
+/// What may be set of Divide & Conquer; names and defaults are those of the published command line
+/// (the published runs have other values: see the presets).
 struct DivideOptions {
-  std::int64_t nb_clusters = 32, mod_epoch = 2, mod_epoch_freeze = 0;
+  std::int64_t nb_clusters = 1, mod_epoch = 2, mod_epoch_freeze = 0;
   std::string hierarchy = "top_bot";
   std::int64_t force_full_embedding_epoch = 0;
   bool stop_recluster = false, penultimate_for_clusters = true, published_matching = false;
@@ -30,7 +31,7 @@ struct DivideOptions {
   bool masks_sum_for_full_emb = false;
   std::string masks_normalize_before_sum = "none", masking_init = "ones";
   double masking_lambda = 1, mask_lr_mult = 1, mask_wd_mult = 0;
-  std::string criterion = "margin", miner = "distanceweighted";
+  std::string criterion = "margin", miner = "easypeasy";
   double margin = 0.2, nu = 0, beta = 1.2, alpha = 1;
   bool class_beta = false, soft_loss = false, learn_alpha = false;
   std::string embedding_layer = "embedding";
@@ -116,14 +117,14 @@ class Divide final : public Loss {
     Setup inner = setup;
     inner.scope = setup.scope / "inner";
     inner_ = make_nested<Loss>(options_.inner, inner);
-    if (inner_ || options_.criterion == "margin") {
+    if (!inner_ && options_.criterion == "margin") {
       beta_ = &setup.scope.parameter("beta", {options_.class_beta ? setup.classes : 1},
                                      init::constant(options_.beta));
       beta_->trainable = options_.class_beta;
       beta_->group = "beta";
       beta_->decay_scale = 0;
     }
-    if (options_.criterion == "npairs") {
+    if (!inner_ && options_.criterion == "npairs") {
       alpha_ = &setup.scope.parameter("alpha", {1}, init::constant(options_.alpha));
       alpha_->trainable = options_.learn_alpha;
       alpha_->group = "alpha";
