@@ -8,6 +8,7 @@
 #include "apps/training/model_file.hpp"
 #include "apps/training/presets.hpp"
 #include "data/check.hpp"
+#include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
@@ -147,9 +148,11 @@ void Session::build() {
   std::vector<std::int64_t> labels;
   for (const Item& item : data_.train) labels.push_back(item.label);
   const bool own_size = config_.all_settings("sampler").count("classes") > 0;
-  sampler_ = Registry<Sampler>::make(
-      config_.name("sampler"), config_.settings("sampler"),
-      {.labels = labels, .batch_size = own_size ? 0 : config_.integer("batch_size"), .seed = seed});
+  sampler_ = Registry<Sampler>::make(config_.name("sampler"), config_.settings("sampler"),
+                                     {.labels = labels,
+                                      .batch_size = own_size ? 0 : config_.integer("batch_size"),
+                                      .seed = seed,
+                                      .groups = super_classes(data_.train)});
   require_batches();
   load_weights_file();
   build_optimizer();
