@@ -24,14 +24,17 @@ std::int64_t classes_of(const std::vector<Item>& items) {
   return classes;
 }
 
-/// Labels of the published sizes, spread evenly.
+/// Labels of the published sizes, spread evenly, in folders of several classes each.
 std::vector<Item> items_of(std::int64_t images, std::int64_t classes, std::int64_t first,
                            Split split) {
   std::vector<Item> items(static_cast<std::size_t>(images));
-  for (std::size_t i = 0; i < items.size(); ++i)
-    items[i] = {.file = "synthetic",
-                .label = first + static_cast<std::int64_t>(i) * classes / images,
+  constexpr std::int64_t folders = 12;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::int64_t label = static_cast<std::int64_t>(i) * classes / images;
+    items[i] = {.file = fs::path("synthetic") / std::to_string(label * folders / classes) / "image",
+                .label = first + label,
                 .split = split};
+  }
   return items;
 }
 
