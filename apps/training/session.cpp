@@ -23,14 +23,14 @@ std::int64_t classes_of(const std::vector<Item>& items) {
   return classes;
 }
 
-/// Labels of the published sizes, spread evenly.
+/// Labels of the published sizes, spread evenly, in folders of a dozen super-classes.
 std::vector<Item> items_of(std::int64_t images, std::int64_t classes, std::int64_t first,
                            Split split) {
   std::vector<Item> items(static_cast<std::size_t>(images));
-  for (std::size_t i = 0; i < items.size(); ++i)
-    items[i] = {.file = "synthetic",
-                .label = first + static_cast<std::int64_t>(i) * classes / images,
-                .split = split};
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::int64_t label = first + static_cast<std::int64_t>(i) * classes / images;
+    items[i] = {.file = fmt::format("{}/synthetic", label % 12), .label = label, .split = split};
+  }
   return items;
 }
 
