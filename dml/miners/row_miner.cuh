@@ -1,0 +1,34 @@
+#pragma once
+#include "dml/miners/row_miner.hpp"
+#include "dml/pairs/row_loss.cuh"
+
+namespace dml {
+
+namespace pairs {
+
+template <class F, class T>
+void mine_on_blocks(cuda::Context& context, const F& f, const Tensor& matrix, const RowInputs& in,
+                    Tensor& out) {
+  const F function = f;
+  const RowPointers<T> at(matrix, in, nullptr);
+  auto* to = out.raw<typename RowMiner<F>::template Out<T>>();
+  cuda::for_each_row(context, at.n, at.q, [=] __device__(std::int64_t i) {
+    function.mine(BlockTeam{}, at.row(i), to + i * at.q);
+  });
+}
+
+template <class F>
+void mine_cuda(Device& device, const F& f, const Tensor& matrix, const RowInputs& in, Tensor& out) {
+  cuda::Context& context = cuda::context_of(device);
+  visit_float(matrix.dtype(),
+              [&]<class T>() { mine_on_blocks<F, T>(context, f, matrix, in, out); });
+}
+
+}  // namespace pairs
+
+/// Fills the cuda slot with the functor that the other backends run.
+template <class F> bool add_row_miner_cuda(const char* file = __builtin_FILE()) {
+  return RowMiner<F>::kernel.add(Backend::cuda, pairs::mine_cuda<F>, file);
+}
+
+}  // namespace dml
