@@ -3,12 +3,13 @@
 
 #include "dml/losses/common.hpp"
 #include "dml/losses/memory.hpp"
+#include "dml/miner.hpp"
 #include "ops/arithmetic.hpp"
 
 namespace dml {
 namespace {
 
-constexpr std::array<const char*, 14> possible{"angular",
+constexpr std::array<const char*, 15> possible{"angular",
                                                "circle",
                                                "contrastive",
                                                "generalized_lifted_structure",
@@ -21,7 +22,8 @@ constexpr std::array<const char*, 14> possible{"angular",
                                                "snr_contrastive",
                                                "sup_con",
                                                "triplet_margin",
-                                               "tuplet_margin"};
+                                               "tuplet_margin",
+                                               "xbm_contrastive"};
 
 /// A loss whose positives and negatives come from the embeddings of the last batches.
 class CrossBatchMemory final : public Loss {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "dml/losses/common.hpp"
+#include "dml/pairs/row_kernels.hpp"
 
 namespace dml {
 namespace {

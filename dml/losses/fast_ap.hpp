@@ -60,7 +60,8 @@ struct FastApRow {
     team.each(row.size, [&](std::int64_t j) { gradient[j] = T(0); });
     const double positives = pairs::positives<T>(team, row.relation, row.size);
     if (!(positives > 0)) return T(0);
-    if (bounds.limited() && !pairs::Within<T>(bounds)(value(team, row, positives))) return T(0);
+    if (pairs::limited(bounds) && !pairs::Within<T>(bounds)(value(team, row, positives)))
+      return T(0);
     // A distance between node l and the next one moves H_l alone, at the rate -1 / width.
     const double scale = static_cast<double>(up[0] * row.parameter) / (positives * width);
     Prefix before, at = prefix(team, row, 0);

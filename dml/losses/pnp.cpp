@@ -1,6 +1,7 @@
 #include "dml/losses/pnp.hpp"
 
 #include "dml/losses/common.hpp"
+#include "dml/pairs/row_kernels.hpp"
 #include "dml/reducers/items.hpp"
 
 namespace dml {

@@ -1,6 +1,7 @@
 #include "dml/losses/smooth_ap.hpp"
 
 #include "dml/losses/common.hpp"
+#include "dml/pairs/row_kernels.hpp"
 
 namespace dml {
 namespace {

@@ -56,7 +56,7 @@ struct SmoothApRow {
     team.each(row.size, [&](std::int64_t j) { gradient[j] = T(0); });
     const double members = pairs::positives<T>(team, row.relation, row.size);
     if (!(members > 1)) return T(0);
-    if (bounds.limited() && !pairs::Within<T>(bounds)(value(team, row, members))) return T(0);
+    if (pairs::limited(bounds) && !pairs::Within<T>(bounds)(value(team, row, members))) return T(0);
     const T scale = static_cast<T>(1 / temperature), all = -up[0] * scale / static_cast<T>(members);
     for (std::int64_t i = 0; i < row.size; ++i) {
       if (!(row.relation[i] > 0)) continue;

@@ -11,7 +11,7 @@ namespace {
 class SumOfLosses final : public Loss {
  public:
   struct Options {
-    Nested term1{}, term2{}, term3{}, term4{}, term5{}, term6{};
+    Nested term1{"multi_similarity"}, term2{}, term3{}, term4{}, term5{}, term6{};
     double weight1 = 1, weight2 = 1, weight3 = 1, weight4 = 1, weight5 = 1, weight6 = 1;
     static constexpr const char* help = "a loss; its options, a miner among them, follow its name";
     static constexpr Range weights{-1e6, 1e6};

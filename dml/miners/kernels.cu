@@ -42,32 +42,40 @@ template <class T> struct Side {
   __device__ std::uint64_t key(std::int64_t at) const { return key_of<T>(direction * matrix[at]); }
 };
 
+/// store(how many of the entries `take` takes).
+template <class Take, class Store>
+void count_if(cuda::Context& context, std::int64_t entries, const Take& take, const Store& store) {
+  cuda::reduce_all<Count>(
+      context, entries, [=] __device__(Count & c, std::int64_t at) { c.value += take(at) ? 1 : 0; },
+      store);
+}
+
 template <class T>
 void keep_side(cuda::Context& context, const Side<T>& side, std::int64_t n, std::int64_t q,
                double share, float* out) {
   const cuda::Temporary memory(context, sizeof(Search) + static_cast<std::size_t>(n) * 8);
   Search* const search = memory.as<Search>();
   auto* const ties = reinterpret_cast<std::int64_t*>(search + 1);
-  const auto count_if = [&](const auto& take, const auto& store) {
-    cuda::reduce_all<Count>(
-        context, n * q, [=] __device__(Count & c, std::int64_t at) { c.value += take(at) ? 1 : 0; },
-        store);
-  };
   count_if(
-      [=] __device__(std::int64_t at) { return side.has(at); },
+      context, n * q, [=] __device__(std::int64_t at) { return side.has(at); },
       [=] __device__(const Count& c) {
         *search = {0, static_cast<std::int64_t>(ceil(share * static_cast<double>(c.value))), 0};
       });
   for (int bit = 8 * static_cast<int>(sizeof(T)) - 1; bit >= 0; --bit) {
     const std::uint64_t mask = std::uint64_t{1} << bit;
-    count_if([=] __device__(
-                 std::int64_t at) { return side.has(at) && side.key(at) >= (search->key | mask); },
-             [=] __device__(const Count& c) {
-               if (c.value >= search->wanted) search->key |= mask;
-             });
+    count_if(
+        context, n * q,
+        [=] __device__(std::int64_t at) {
+          return side.has(at) && side.key(at) >= (search->key | mask);
+        },
+        [=] __device__(const Count& c) {
+          if (c.value >= search->wanted) search->key |= mask;
+        });
   }
-  count_if([=] __device__(std::int64_t at) { return side.has(at) && side.key(at) > search->key; },
-           [=] __device__(const Count& c) { search->above = c.value; });
+  count_if(
+      context, n * q,
+      [=] __device__(std::int64_t at) { return side.has(at) && side.key(at) > search->key; },
+      [=] __device__(const Count& c) { search->above = c.value; });
   // Of equal keys the first in the order of rows.
   cuda::for_each_row(context, n, q, [=] __device__(std::int64_t i) {
     std::int64_t equal = 0;

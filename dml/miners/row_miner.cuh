@@ -10,10 +10,18 @@ template <class F, class T>
 void mine_on_blocks(cuda::Context& context, const F& f, const Tensor& matrix, const RowInputs& in,
                     Tensor& out) {
   const F function = f;
-  const RowPointers<T> at(matrix, in, nullptr);
+  const std::int64_t n = matrix.dim(0), q = matrix.dim(1);
+  const T* values = matrix.raw<T>();
+  const float* relation = in.relation.raw<float>();
   auto* to = out.raw<typename RowMiner<F>::template Out<T>>();
-  cuda::for_each_row(context, at.n, at.q, [=] __device__(std::int64_t i) {
-    function.mine(BlockTeam{}, at.row(i), to + i * at.q);
+  cuda::for_each_row(context, n, q, [=] __device__(std::int64_t i) {
+    Row<T> row{};
+    row.values = values + i * q;
+    row.relation = relation + i * q;
+    row.size = q;
+    row.index = i;
+    row.rows = n;
+    function.mine(BlockTeam{}, row, to + i * q);
   });
 }
 

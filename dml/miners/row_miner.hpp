@@ -2,7 +2,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "dml/pairs/row_loss.hpp"
+#include "dml/pairs/row_kernels.hpp"
 
 namespace dml {
 

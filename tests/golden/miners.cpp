@@ -29,6 +29,9 @@ struct Mining {
       if (key.starts_with("distance.")) settings[key] = value;
     }
     if (given.says("distance")) settings["distance"] = given.text("distance");
+    // The angular miner has no distance to choose: it looks at raw embeddings.
+    if (given.op() == "angular")
+      std::erase_if(settings, [](const auto& one) { return one.first.starts_with("distance"); });
     miner = Registry<Miner>::make(given.op(), settings, {});
     if (given.has("in.ref_labels")) others.emplace(integers(given, "in.ref_labels"));
   }
