@@ -1,0 +1,89 @@
+#pragma once
+#include "dml/pairs/row_loss.hpp"
+#include "dml/pairs/soft_step.hpp"
+
+namespace dml {
+
+/// w (1 - AP) of an anchor with positives, AP by soft histograms of the distances: with H+_l and
+/// H_l the soft numbers of positives and of all others up to node l,
+/// AP = sum_l (H+_l - H+_(l-1)) H+_l / H_l / |P|. The parameter of a row is its weight w.
+struct FastApRow {
+  static constexpr const char* name = "fast_ap";
+  static constexpr int parts = 1;
+  std::int64_t intervals = 10;  ///< between nodes; the nodes are 0 .. intervals
+  double width = 0.4;           ///< from node to node
+  Bounds bounds{};
+
+  /// Soft numbers up to a node.
+  struct Prefix {
+    double own = 0, all = 0;
+  };
+
+  template <class T, class Team>
+  DML_HOST_DEVICE Prefix prefix(const Team& team, const Row<T>& row, std::int64_t node) const {
+    if (node > intervals) return {};
+    const T end = static_cast<T>(node + 1), scale = static_cast<T>(1 / width);
+    const auto share = [&](std::int64_t j) {
+      const T t = end - scale * row.values[j];
+      return t < T(0) ? T(0) : t > T(1) ? T(1) : t;
+    };
+    return {
+        team.sum(row.size, [&](std::int64_t j) { return row.relation[j] > 0 ? share(j) : T(0); }),
+        team.sum(row.size, [&](std::int64_t j) { return row.relation[j] != 0 ? share(j) : T(0); })};
+  }
+
+  template <class T, class Team>
+  DML_HOST_DEVICE T value(const Team& team, const Row<T>& row, double positives) const {
+    double sum = 0;
+    Prefix before;
+    for (std::int64_t node = 0; node <= intervals; ++node) {
+      const Prefix at = prefix(team, row, node);
+      if (at.all > 0) sum += (at.own - before.own) * at.own / at.all;
+      before = at;
+    }
+    return row.parameter * static_cast<T>(1 - sum / positives);
+  }
+
+  template <class T, class Team>
+  DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
+                            double* counts) const {
+    const double positives = pairs::positives<T>(team, row.relation, row.size);
+    if (!(positives > 0)) return;
+    const T v = value(team, row, positives);
+    if (!pairs::Within<T>(bounds)(v)) return;
+    sums[0] = static_cast<double>(v);
+    counts[0] = 1;
+  }
+
+  template <class T, class Team>
+  DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {
+    team.each(row.size, [&](std::int64_t j) { gradient[j] = T(0); });
+    const double positives = pairs::positives<T>(team, row.relation, row.size);
+    if (!(positives > 0)) return T(0);
+    if (pairs::limited(bounds) && !pairs::Within<T>(bounds)(value(team, row, positives)))
+      return T(0);
+    // A distance between node l and the next one moves H_l alone, at the rate -1 / width.
+    const double scale = static_cast<double>(up[0] * row.parameter) / (positives * width);
+    Prefix before, at = prefix(team, row, 0);
+    for (std::int64_t node = 0; node <= intervals; ++node) {
+      const Prefix next = prefix(team, row, node + 1);
+      if (at.all > 0) {
+        const double share = at.own / at.all, rise = (at.own - before.own) / at.all;
+        const T all = static_cast<T>(-scale * rise * share);
+        const T own =
+            all + static_cast<T>(scale * (share + rise - (next.all > 0 ? next.own / next.all : 0)));
+        const T low = static_cast<T>(node), inverse = static_cast<T>(1 / width);
+        team.each(row.size, [&](std::int64_t j) {
+          const T u = inverse * row.values[j] - low;
+          const T slope = row.relation[j] > 0 ? own : row.relation[j] < 0 ? all : T(0);
+          gradient[j] += u > T(0) && u < T(1) ? slope : T(0);
+        });
+      }
+      before = at;
+      at = next;
+    }
+    return T(0);
+  }
+};
+
+}  // namespace dml
