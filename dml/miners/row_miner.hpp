@@ -52,6 +52,7 @@ DML_HOST_DEVICE Best<T> best(const Team& team, std::int64_t n, const Eligible& e
   return {most, first == none ? -1 : static_cast<std::int64_t>(-first)};
 }
 
+/// Rows [first, last) of a row miner with one kind of team.
 template <class F, class T, class Team>
 void mine_rows_of(const F& f, const Tensor& matrix, const RowInputs& in, Tensor& out,
                   std::int64_t first, std::int64_t last) {
@@ -60,12 +61,14 @@ void mine_rows_of(const F& f, const Tensor& matrix, const RowInputs& in, Tensor&
     f.mine(Team{}, row_of<T>(matrix, in, i, nullptr), out.raw<Out>() + i * matrix.dim(1));
 }
 
+/// The reference kernel.
 template <class F>
 void mine_reference(Device&, const F& f, const Tensor& matrix, const RowInputs& in, Tensor& out) {
   visit_float(matrix.dtype(), [&]<class T>() {
     mine_rows_of<F, T, PlainTeam>(f, matrix, in, out, 0, matrix.dim(0));
   });
 }
+/// The cpu kernel: rows are independent, so any number of threads gives the same bits.
 template <class F>
 void mine_cpu(Device& device, const F& f, const Tensor& matrix, const RowInputs& in, Tensor& out) {
   cpu::parallel_for(device.threads(), matrix.dim(0), 1 + (1 << 13) / (1 + matrix.dim(1)),

@@ -1,3 +1,7 @@
+#include <algorithm>
+
+#include <algorithm>
+
 #include "dml/divide/clusters.hpp"
 #include "dml/divide/criteria.hpp"
 #include "dml/divide/marp.hpp"
@@ -104,8 +108,12 @@ const AddGolden weights{
 const AddGolden drawn{group, "distance_weighted_triplets", [](Run& run) {
                         const Labels labels = labels_of(run);
                         const Var like = run.tape().input(Tensor({1}, run.type()));
-                        const Tensor negatives =
-                            run.device().upload(run.tensor("in.drawn_negatives"));
+                        Tensor drawn_set = run.tensor("in.drawn_negatives");  // a set per row
+                        const std::int64_t q = drawn_set.dim(1);
+                        std::int64_t* row = drawn_set.raw<std::int64_t>();
+                        for (std::int64_t i = 0; i < drawn_set.dim(0); ++i, row += q)
+                          std::sort(row, row + q);
+                        const Tensor negatives = run.device().upload(drawn_set);
                         give_triplets(run, pair_drawn(labels, negatives, {0, Purpose::mine}, like));
                       }};
 
