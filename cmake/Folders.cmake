@@ -95,7 +95,7 @@ function(dml_golden directory)
   target_compile_options(dmlgolden PRIVATE -O1)  # its work is done in the folders; builds faster
   set(DML_GOLDEN_DIR ${PROJECT_SOURCE_DIR}/../shared/golden CACHE PATH "More reference vectors, one folder per group")
   set(places ${PROJECT_SOURCE_DIR}/${directory}/vectors)
-  foreach(group ops group_loss radam softmax_ce)
+  foreach(group ops group_loss lm_metric radam softmax_ce)
     if(EXISTS ${DML_GOLDEN_DIR}/${group})
       list(APPEND places ${DML_GOLDEN_DIR}/${group})
     endif()

@@ -8,6 +8,7 @@
 #include "apps/training/model_file.hpp"
 #include "apps/training/presets.hpp"
 #include "data/check.hpp"
+#include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
@@ -23,14 +24,17 @@ std::int64_t classes_of(const std::vector<Item>& items) {
   return classes;
 }
 
-/// Labels of the published sizes, spread evenly.
+/// Labels of the published sizes, spread evenly, in folders of several classes each.
 std::vector<Item> items_of(std::int64_t images, std::int64_t classes, std::int64_t first,
                            Split split) {
   std::vector<Item> items(static_cast<std::size_t>(images));
-  for (std::size_t i = 0; i < items.size(); ++i)
-    items[i] = {.file = "synthetic",
-                .label = first + static_cast<std::int64_t>(i) * classes / images,
+  constexpr std::int64_t folders = 12;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::int64_t label = static_cast<std::int64_t>(i) * classes / images;
+    items[i] = {.file = fs::path("synthetic") / std::to_string(label * folders / classes) / "image",
+                .label = first + label,
                 .split = split};
+  }
   return items;
 }
 
@@ -147,9 +151,11 @@ void Session::build() {
   std::vector<std::int64_t> labels;
   for (const Item& item : data_.train) labels.push_back(item.label);
   const bool own_size = config_.all_settings("sampler").count("classes") > 0;
-  sampler_ = Registry<Sampler>::make(
-      config_.name("sampler"), config_.settings("sampler"),
-      {.labels = labels, .batch_size = own_size ? 0 : config_.integer("batch_size"), .seed = seed});
+  sampler_ = Registry<Sampler>::make(config_.name("sampler"), config_.settings("sampler"),
+                                     {.labels = labels,
+                                      .batch_size = own_size ? 0 : config_.integer("batch_size"),
+                                      .seed = seed,
+                                      .groups = super_classes(data_.train)});
   require_batches();
   load_weights_file();
   build_optimizer();

@@ -48,8 +48,9 @@ struct ContrastiveRow {
     const float* r = row.relation;
     team.each(row.size, [&](std::int64_t j) {
       const T p = positive_value(d[j]), n = negative_value(d[j]);
-      const T toward = p > T(0) && in(p) ? T(pairs::positive(r[j])) : T(0);
-      const T away = n > T(0) && out(n) ? T(pairs::negative(r[j])) : T(0);
+      const T chosen = T(pairs::positive(r[j])), refused = T(pairs::negative(r[j]));
+      const T toward = (p > T(0)) & in(p) ? chosen : T(0);
+      const T away = (n > T(0)) & out(n) ? refused : T(0);
       gradient[j] = pull * toward - push * away;
     });
     return T(0);

@@ -18,7 +18,7 @@ template <class T> struct Within {
   T low, high;
   DML_HOST_DEVICE explicit Within(const Bounds& bounds)
       : low(T(bounds.low)), high(T(bounds.high)) {}
-  DML_HOST_DEVICE bool operator()(T value) const { return value > low && value < high; }
+  DML_HOST_DEVICE bool operator()(T value) const { return (value > low) & (value < high); }
 };
 
 }  // namespace pairs

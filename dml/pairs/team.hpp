@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/check.hpp"
 
@@ -93,6 +94,14 @@ template <class T> DML_HOST_DEVICE T sigmoid(T t) {
   using std::abs, std::exp;
   const T small = exp(-abs(t));
   return (t < T(0) ? small : T(1)) / (T(1) + small);
+}
+/// f(std::true_type) or f(std::false_type): what a loop must not ask in every round.
+template <class F> DML_HOST_DEVICE void either(bool condition, const F& f) {
+  if (condition) {
+    f(std::true_type{});
+  } else {
+    f(std::false_type{});
+  }
 }
 /// How often a pair was chosen as a positive one.
 DML_HOST_DEVICE inline float positive(float relation) { return relation > 0 ? relation : 0.0F; }

@@ -1,0 +1,8 @@
+#include "dml/losses/intra_pair_variance.hpp"
+#include "dml/pairs/row_loss.cuh"
+
+namespace dml {
+namespace {
+const bool added = add_row_loss_cuda<PairValuesRow>() && add_row_loss_cuda<PairVarianceRow>();
+}  // namespace
+}  // namespace dml
