@@ -74,6 +74,10 @@ class SumOfLosses final : public Loss {
   }
   /// As the first term wants it.
   Var embed(const Var& embedding) override { return terms_.front().loss->embed(embedding); }
+  Tensor embed_set(Device& device, const Tensor& embeddings, std::span<const std::int64_t> queries,
+                   std::span<const std::int64_t> gallery) override {
+    return terms_.front().loss->embed_set(device, embeddings, queries, gallery);
+  }
 
  private:
   struct Term {
