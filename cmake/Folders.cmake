@@ -95,7 +95,8 @@ function(dml_golden directory)
   target_compile_options(dmlgolden PRIVATE -O1)  # its work is done in the folders; builds faster
   set(DML_GOLDEN_DIR ${PROJECT_SOURCE_DIR}/../shared/golden CACHE PATH "More reference vectors, one folder per group")
   set(places ${PROJECT_SOURCE_DIR}/${directory}/vectors)
-  foreach(group ops group_loss lm_metric radam softmax_ce)
+  foreach(group accuracy distances divide_conquer group_loss intra_batch lm_metric losses metrics miners ops optim
+                radam rcdml reducers regularizers revisiting softmax_ce)
     if(EXISTS ${DML_GOLDEN_DIR}/${group})
       list(APPEND places ${DML_GOLDEN_DIR}/${group})
     endif()
