@@ -96,7 +96,7 @@ function(dml_golden directory)
   set(DML_GOLDEN_DIR ${PROJECT_SOURCE_DIR}/../shared/golden CACHE PATH "More reference vectors, one folder per group")
   set(places ${PROJECT_SOURCE_DIR}/${directory}/vectors)
   foreach(group accuracy distances divide_conquer group_loss intra_batch lm_metric losses metrics miners ops optim
-                radam rcdml reducers regularizers revisiting softmax_ce)
+                proxy radam rcdml reducers regularizers revisiting softmax_ce)
     if(EXISTS ${DML_GOLDEN_DIR}/${group})
       list(APPEND places ${DML_GOLDEN_DIR}/${group})
     endif()
