@@ -6,6 +6,7 @@
 #include "ops/pool2d.hpp"
 #include "tests/fill.hpp"
 #include "tests/golden/golden.hpp"
+#include "tests/golden/parity.hpp"
 
 namespace dml::golden {
 namespace {
@@ -130,20 +131,11 @@ class Training {
 
 const AddGolden parity{
     "divide_conquer", "divide_conquer_parity", [](Run& run) {
-      Training training(run);
-      std::vector<double> losses;
-      for (std::int64_t number = 0; number < run.given().integer("rounds"); ++number)
-        losses.push_back(training.step(number));
-      run.give("out.losses", losses);
-      run.loosen("out.losses", {.relative = 5e-2, .reason = "roundings choose other negatives"});
-      for (const Parameter& one : training.store().all()) {
-        const std::string name = "out.weights." + one.name;
-        if (!run.given().has(name)) continue;
-        run.give(name, one.to_file());
-        run.loosen(name, {.relative = 5e-2,
-                          .l2 = true,
-                          .reason = "Adam turns the sign of a rounding into a whole step"});
-      }
+      give_training<Training>(
+          run, {.losses = 5e-2,
+                .weights = 5e-2,
+                .losses_reason = "roundings choose other negatives",
+                .weights_reason = "Adam turns the sign of a rounding into a whole step"});
     }};
 
 }  // namespace
