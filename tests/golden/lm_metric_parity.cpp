@@ -7,6 +7,7 @@
 #include "ops/relu.hpp"
 #include "tests/fill.hpp"
 #include "tests/golden/module.hpp"
+#include "tests/golden/parity.hpp"
 
 namespace dml::golden {
 namespace {
