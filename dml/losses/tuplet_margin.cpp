@@ -28,8 +28,7 @@ class TupletMargin final : public TupleLoss {
  protected:
   Var compute(const Batch& batch) override {
     const double angle = options_.margin * 3.14159265358979323846 / 180;
-    const RowSums sums = row_loss(TupletMarginRow{.cosine = std::cos(angle),
-                                                  .sine = std::sin(angle),
+    const RowSums sums = row_loss(TupletMarginRow{.positive = {std::cos(angle), std::sin(angle)},
                                                   .scale = options_.scale,
                                                   .bounds = reducer().bounds("loss")},
                                   matrix(batch), relation(batch));
