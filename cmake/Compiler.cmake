@@ -7,14 +7,17 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 find_program(DML_CCACHE ccache)
 if(DML_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${DML_CCACHE})
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${DML_CCACHE})
+  # Depend mode trusts the compiler's list of headers instead of preprocessing every file first.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_DEPEND=1 ${DML_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${launcher})
 endif()
 
 # Carried by every target of ours, never by tests of the compiler or by dependencies.
 add_library(dml_options INTERFACE)
 target_include_directories(dml_options INTERFACE ${PROJECT_SOURCE_DIR})
-set(warnings -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor)
+# In a unit of several files (CMAKE_UNITY_BUILD) names of one file's own may be hidden in the next.
+set(warnings -Wall -Wextra -Wconversion -Wshadow$<$<BOOL:${CMAKE_UNITY_BUILD}>:=local> -Wnon-virtual-dtor)
 # GCC 12 warns of overlapping copies in `"text" + string` that cannot be (its bug 105329).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   list(APPEND warnings -Wno-restrict)

@@ -1,10 +1,36 @@
 # One target per folder. Folders are OBJECT libraries: a static library would drop the files that
 # only register something (kernels, losses, nets).
 
+# Loops over elements stand in folders and get -O3; tools and tests call them, and are compiled for
+# a quick build.
+set(quick -O1)
+
 # Where results are promised bit for bit, a product and a sum round twice, as they are written.
 set_source_files_properties(data/normalize.cpp data/image/resample.cpp
   data/datasets/shape_painter.cpp
   PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+
+# dml_cuda_units(SOURCES NAME): replaces CUDA sources by units of several, where CMAKE_UNITY_BUILD
+# says so; CMake 3.25 does this for C++ alone, and nvcc needs longest for the headers.
+function(dml_cuda_units variable name)
+  if(NOT CMAKE_UNITY_BUILD)
+    return()
+  endif()
+  set(units "")
+  set(unit 0)
+  set(left ${${variable}})
+  while(left)
+    list(SUBLIST left 0 ${CMAKE_UNITY_BUILD_BATCH_SIZE} batch)
+    list(REMOVE_ITEM left ${batch})
+    list(TRANSFORM batch REPLACE "(.+)" "#include \"\\1\"\n" OUTPUT_VARIABLE text)
+    list(JOIN text "" text)
+    set(file ${PROJECT_BINARY_DIR}/units/${name}_${unit}.cu)
+    file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+    list(APPEND units ${file})
+    math(EXPR unit "${unit} + 1")
+  endwhile()
+  set(${variable} ${units} PARENT_SCOPE)
+endfunction()
 
 # dml_folder(NAME [USES folder...] [LIBRARIES ...]): all sources below NAME.
 function(dml_folder name)
@@ -12,6 +38,7 @@ function(dml_folder name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${name}/*.cpp)
   if(DML_HAS_CUDA)
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${name}/*.cu)
+    dml_cuda_units(cuda_sources ${name})
     list(APPEND sources ${cuda_sources})
   endif()
   if(NOT sources)
@@ -23,6 +50,10 @@ function(dml_folder name)
     return()
   endif()
   add_library(dml_${name} OBJECT ${sources})
+  # Files of one kernel name their functions alike; all others can share a unit (CMAKE_UNITY_BUILD).
+  set(kernels ${sources})
+  list(FILTER kernels INCLUDE REGEX "_(cpu|reference)\\.cpp$")
+  set_source_files_properties(${kernels} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_link_libraries(dml_${name} PUBLIC dml_options ${ARG_LIBRARIES})
   if(DML_HAS_CUDA)
     target_link_libraries(dml_${name} PUBLIC dml_cuda)
@@ -51,6 +82,7 @@ function(dml_tools directory)
   if(common)
     add_library(dml_app OBJECT ${common})
     target_link_libraries(dml_app PUBLIC dml_options dml_dml dml_weights_convert CLI11::CLI11)
+    target_compile_options(dml_app PRIVATE ${quick})
     # Named for the one file that needs it: the others compile alike in every clone (ccache).
     set_source_files_properties(${directory}/training/presets.cpp PROPERTIES COMPILE_DEFINITIONS
       "DML_PRESET_DIR=\"${PROJECT_SOURCE_DIR}/${directory}/presets\"")
@@ -61,6 +93,7 @@ function(dml_tools directory)
     get_filename_component(tool ${source} NAME_WE)
     add_executable(${tool} ${source})
     dml_link(${tool})
+    target_compile_options(${tool} PRIVATE ${quick})
     if(common)
       target_link_libraries(${tool} PRIVATE dml_app)
     endif()
@@ -92,7 +125,8 @@ function(dml_golden directory)
   if(TARGET dml_app)
     target_link_libraries(dmlgolden PRIVATE dml_app)
   endif()
-  target_compile_options(dmlgolden PRIVATE -O1)  # its work is done in the folders; builds faster
+  target_compile_options(dmlgolden PRIVATE ${quick})
+  set_target_properties(dmlgolden PROPERTIES UNITY_BUILD OFF)
   set(DML_GOLDEN_DIR ${PROJECT_SOURCE_DIR}/../shared/golden CACHE PATH "More reference vectors, one folder per group")
   set(places ${PROJECT_SOURCE_DIR}/${directory}/vectors)
   foreach(group accuracy distances divide_conquer group_loss intra_batch lm_metric losses metrics miners ops optim
@@ -144,8 +178,8 @@ function(dml_tests directory)
     if(TARGET dml_app)
       target_link_libraries(${program} PRIVATE dml_app)
     endif()
-    # What is tested is compiled elsewhere; a test's own code need not be fast, but quick to build.
-    target_compile_options(${program} PRIVATE -O1)
+    target_compile_options(${program} PRIVATE ${quick})
+    set_target_properties(${program} PROPERTIES UNITY_BUILD OFF)  # tests name their helpers alike
     target_compile_definitions(${program} PRIVATE DOCTEST_CONFIG_SUPER_FAST_ASSERTS)
     doctest_discover_tests(${program} TEST_PREFIX "${name}: " PROPERTIES TIMEOUT 600)
     if(tools AND name STREQUAL "apps")  # the only tests that start the tools

@@ -8,7 +8,7 @@
 namespace dml {
 namespace {
 
-std::map<std::string, std::string>& table() {
+std::map<std::string, std::string>& versions() {
   static std::map<std::string, std::string> all;
   return all;
 }
@@ -23,10 +23,10 @@ const bool json_noted = note_library(
 
 }  // namespace
 
-const std::map<std::string, std::string>& library_versions() { return table(); }
+const std::map<std::string, std::string>& library_versions() { return versions(); }
 
 bool note_library(const std::string& name, const std::string& version) {
-  table()[name] = version;
+  versions()[name] = version;
   return true;
 }
 

@@ -107,10 +107,11 @@ void backward_cpu(Device& device, const Tensor& x, const Tensor& labels, const T
                  });
 }
 
-const bool added = kernel::cross_entropy_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::cross_entropy_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::cross_entropy_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::cross_entropy_bwd.add(Backend::cpu, backward_cpu);
+const bool cross_entropy_added =
+    kernel::cross_entropy_fwd.add(Backend::reference, forward_reference) &&
+    kernel::cross_entropy_fwd.add(Backend::cpu, forward_cpu) &&
+    kernel::cross_entropy_bwd.add(Backend::reference, backward_reference) &&
+    kernel::cross_entropy_bwd.add(Backend::cpu, backward_cpu);
 
 void check(const Var& x, const Tensor& labels, const CrossEntropyOptions& options) {
   DML_CHECK(x.rank() == 2 && x.dim(1) > 0 && labels.shape() == Shape{x.dim(0)},

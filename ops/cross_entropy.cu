@@ -106,8 +106,8 @@ void backward(Device& device, const Tensor& x, const Tensor& labels, const Tenso
   visit_float(x.dtype(), [&]<class T>() { slopes<T>(context, x, labels, w, row, ignore, up, dx); });
 }
 
-const bool added = kernel::cross_entropy_fwd.add(Backend::cuda, forward) &&
-                   kernel::cross_entropy_bwd.add(Backend::cuda, backward);
+const bool cross_entropy_added = kernel::cross_entropy_fwd.add(Backend::cuda, forward) &&
+                                 kernel::cross_entropy_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

@@ -256,10 +256,11 @@ template <class K, class F> bool add(K& kernel, F reference, F cpu) {
   return kernel.add(Backend::reference, reference, __FILE__) &&
          kernel.add(Backend::cpu, cpu, __FILE__);
 }
-const bool added = add(kernel::row_squares, squares<false>, squares<true>) &&
-                   add(kernel::euclidean_fwd, distances<false>, distances<true>) &&
-                   add(kernel::euclidean_weights, all_weights<false>, all_weights<true>) &&
-                   add(kernel::euclidean_finish, finish<false>, finish<true>);
+const bool euclidean_added =
+    add(kernel::row_squares, squares<false>, squares<true>) &&
+    add(kernel::euclidean_fwd, distances<false>, distances<true>) &&
+    add(kernel::euclidean_weights, all_weights<false>, all_weights<true>) &&
+    add(kernel::euclidean_finish, finish<false>, finish<true>);
 
 }  // namespace
 

@@ -126,10 +126,10 @@ void finish_cuda(Device& device, const Euclidean& in, const Tensor& y, const Ten
   visit_float(y.dtype(), [&]<class T>() { finish<T>(context, in, y, dy, sums, near, of_b, dx); });
 }
 
-const bool added = kernel::row_squares.add(Backend::cuda, squares_cuda) &&
-                   kernel::euclidean_fwd.add(Backend::cuda, distances_cuda) &&
-                   kernel::euclidean_weights.add(Backend::cuda, weights_cuda) &&
-                   kernel::euclidean_finish.add(Backend::cuda, finish_cuda);
+const bool euclidean_added = kernel::row_squares.add(Backend::cuda, squares_cuda) &&
+                             kernel::euclidean_fwd.add(Backend::cuda, distances_cuda) &&
+                             kernel::euclidean_weights.add(Backend::cuda, weights_cuda) &&
+                             kernel::euclidean_finish.add(Backend::cuda, finish_cuda);
 
 }  // namespace
 }  // namespace dml

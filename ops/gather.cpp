@@ -105,10 +105,10 @@ void add_reference(Device&, const Tensor& src, const Axis& view, const Tensor& i
   });
 }
 
-const bool added = kernel::gather.add(Backend::reference, pick_reference<false>) &&
-                   kernel::index_select.add(Backend::reference, pick_reference<true>) &&
-                   kernel::scatter_add.add(Backend::reference, add_reference<false>) &&
-                   kernel::index_add.add(Backend::reference, add_reference<true>);
+const bool gather_added = kernel::gather.add(Backend::reference, pick_reference<false>) &&
+                          kernel::index_select.add(Backend::reference, pick_reference<true>) &&
+                          kernel::scatter_add.add(Backend::reference, add_reference<false>) &&
+                          kernel::index_add.add(Backend::reference, add_reference<true>);
 
 void check_type(const Tensor& index, const char* op) {
   if (index.dtype() != DType::i64)

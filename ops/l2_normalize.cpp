@@ -65,8 +65,8 @@ void backward(Device&, const Tensor& y, const Tensor& divisor, double eps, NormF
   });
 }
 
-const bool added = kernel::l2_normalize_fwd.add(Backend::reference, forward) &&
-                   kernel::l2_normalize_bwd.add(Backend::reference, backward);
+const bool l2_normalize_added = kernel::l2_normalize_fwd.add(Backend::reference, forward) &&
+                                kernel::l2_normalize_bwd.add(Backend::reference, backward);
 
 }  // namespace
 

@@ -59,8 +59,8 @@ void backward(Device& device, const Tensor& y, const Tensor& divisor, double eps
   visit_float(y.dtype(), [&]<class T>() { pull<T>(context, y, divisor, eps, floor, dy, dx); });
 }
 
-const bool added = kernel::l2_normalize_fwd.add(Backend::cuda, forward) &&
-                   kernel::l2_normalize_bwd.add(Backend::cuda, backward);
+const bool l2_normalize_added = kernel::l2_normalize_fwd.add(Backend::cuda, forward) &&
+                                kernel::l2_normalize_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

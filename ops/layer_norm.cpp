@@ -89,10 +89,10 @@ void backward_cpu(Device& device, const Tensor& y, const Tensor& inv_std, const 
   });
 }
 
-const bool added = kernel::layer_norm_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::layer_norm_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::layer_norm_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::layer_norm_bwd.add(Backend::cpu, backward_cpu);
+const bool layer_norm_added = kernel::layer_norm_fwd.add(Backend::reference, forward_reference) &&
+                              kernel::layer_norm_fwd.add(Backend::cpu, forward_cpu) &&
+                              kernel::layer_norm_bwd.add(Backend::reference, backward_reference) &&
+                              kernel::layer_norm_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

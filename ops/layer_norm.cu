@@ -57,8 +57,8 @@ void backward(Device& device, const Tensor& y, const Tensor& inv_std, const Tens
   visit_float(y.dtype(), [&]<class T>() { pull<T>(context, y, inv_std, dy, dx); });
 }
 
-const bool added = kernel::layer_norm_fwd.add(Backend::cuda, forward) &&
-                   kernel::layer_norm_bwd.add(Backend::cuda, backward);
+const bool layer_norm_added = kernel::layer_norm_fwd.add(Backend::cuda, forward) &&
+                              kernel::layer_norm_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

@@ -48,8 +48,8 @@ void backward_cuda(Device& device, const Tensor& a, const Tensor& b, double p, c
   visit_float(a.dtype(), [&]<class T>() { backward<T>(context, a, b, p, y, dy, transposed, da); });
 }
 
-const bool added = kernel::minkowski_fwd.add(Backend::cuda, forward_cuda) &&
-                   kernel::minkowski_bwd.add(Backend::cuda, backward_cuda);
+const bool minkowski_added = kernel::minkowski_fwd.add(Backend::cuda, forward_cuda) &&
+                             kernel::minkowski_bwd.add(Backend::cuda, backward_cuda);
 
 }  // namespace
 }  // namespace dml

@@ -51,7 +51,7 @@ void fast(Device& device, const Tensor& x, const Axis& view, double scale, Tenso
                  });
 }
 
-const bool added =
+const bool repeat_added =
     kernel::repeat.add(Backend::reference, reference) && kernel::repeat.add(Backend::cpu, fast);
 
 }  // namespace

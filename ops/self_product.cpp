@@ -49,8 +49,8 @@ void cpu(Device& device, const Tensor& x, Tensor& y) {
   });
 }
 
-const bool added = kernel::add_transposed.add(Backend::reference, reference) &&
-                   kernel::add_transposed.add(Backend::cpu, cpu);
+const bool self_product_added = kernel::add_transposed.add(Backend::reference, reference) &&
+                                kernel::add_transposed.add(Backend::cpu, cpu);
 
 }  // namespace
 

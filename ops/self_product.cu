@@ -18,7 +18,7 @@ void add_cuda(Device& device, const Tensor& x, Tensor& y) {
   visit_float(x.dtype(), [&]<class T>() { add<T>(context, x, y); });
 }
 
-const bool added = kernel::add_transposed.add(Backend::cuda, add_cuda);
+const bool self_product_added = kernel::add_transposed.add(Backend::cuda, add_cuda);
 
 }  // namespace
 }  // namespace dml

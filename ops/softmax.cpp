@@ -180,18 +180,19 @@ void logsumexp_bwd_cpu(Device& device, const Tensor& x, const Tensor& y, const A
                  });
 }
 
-const bool added = kernel::softmax_fwd.add(Backend::reference, softmax_fwd_reference) &&
-                   kernel::softmax_fwd.add(Backend::cpu, softmax_fwd_cpu) &&
-                   kernel::softmax_bwd.add(Backend::reference, softmax_bwd_reference) &&
-                   kernel::softmax_bwd.add(Backend::cpu, softmax_bwd_cpu) &&
-                   kernel::log_softmax_fwd.add(Backend::reference, log_softmax_fwd_reference) &&
-                   kernel::log_softmax_fwd.add(Backend::cpu, log_softmax_fwd_cpu) &&
-                   kernel::log_softmax_bwd.add(Backend::reference, log_softmax_bwd_reference) &&
-                   kernel::log_softmax_bwd.add(Backend::cpu, log_softmax_bwd_cpu) &&
-                   kernel::logsumexp_fwd.add(Backend::reference, logsumexp_fwd_reference) &&
-                   kernel::logsumexp_fwd.add(Backend::cpu, logsumexp_fwd_cpu) &&
-                   kernel::logsumexp_bwd.add(Backend::reference, logsumexp_bwd_reference) &&
-                   kernel::logsumexp_bwd.add(Backend::cpu, logsumexp_bwd_cpu);
+const bool softmax_added =
+    kernel::softmax_fwd.add(Backend::reference, softmax_fwd_reference) &&
+    kernel::softmax_fwd.add(Backend::cpu, softmax_fwd_cpu) &&
+    kernel::softmax_bwd.add(Backend::reference, softmax_bwd_reference) &&
+    kernel::softmax_bwd.add(Backend::cpu, softmax_bwd_cpu) &&
+    kernel::log_softmax_fwd.add(Backend::reference, log_softmax_fwd_reference) &&
+    kernel::log_softmax_fwd.add(Backend::cpu, log_softmax_fwd_cpu) &&
+    kernel::log_softmax_bwd.add(Backend::reference, log_softmax_bwd_reference) &&
+    kernel::log_softmax_bwd.add(Backend::cpu, log_softmax_bwd_cpu) &&
+    kernel::logsumexp_fwd.add(Backend::reference, logsumexp_fwd_reference) &&
+    kernel::logsumexp_fwd.add(Backend::cpu, logsumexp_fwd_cpu) &&
+    kernel::logsumexp_bwd.add(Backend::reference, logsumexp_bwd_reference) &&
+    kernel::logsumexp_bwd.add(Backend::cpu, logsumexp_bwd_cpu);
 
 double inverse(double temperature, const char* op) {
   if (!(temperature > 0))

@@ -180,12 +180,12 @@ void logsumexp_bwd(Device& device, const Tensor& x, const Tensor& y, const Axis&
   visit_float(x.dtype(), [&]<class T>() { logsumexp_gradient<T>(context, x, y, view, dy, dx); });
 }
 
-const bool added = kernel::softmax_fwd.add(Backend::cuda, softmax_fwd) &&
-                   kernel::softmax_bwd.add(Backend::cuda, softmax_bwd) &&
-                   kernel::log_softmax_fwd.add(Backend::cuda, log_softmax_fwd) &&
-                   kernel::log_softmax_bwd.add(Backend::cuda, log_softmax_bwd) &&
-                   kernel::logsumexp_fwd.add(Backend::cuda, logsumexp_fwd) &&
-                   kernel::logsumexp_bwd.add(Backend::cuda, logsumexp_bwd);
+const bool softmax_added = kernel::softmax_fwd.add(Backend::cuda, softmax_fwd) &&
+                           kernel::softmax_bwd.add(Backend::cuda, softmax_bwd) &&
+                           kernel::log_softmax_fwd.add(Backend::cuda, log_softmax_fwd) &&
+                           kernel::log_softmax_bwd.add(Backend::cuda, log_softmax_bwd) &&
+                           kernel::logsumexp_fwd.add(Backend::cuda, logsumexp_fwd) &&
+                           kernel::logsumexp_bwd.add(Backend::cuda, logsumexp_bwd);
 
 }  // namespace
 }  // namespace dml

@@ -67,8 +67,8 @@ void backward_cuda(Device& device, const Tensor& y, const Tensor& divisor, doubl
   visit_float(y.dtype(), [&]<class T>() { backward<T>(context, y, divisor, p, eps, dy, dx); });
 }
 
-const bool added = kernel::unit_rows_fwd.add(Backend::cuda, forward_cuda) &&
-                   kernel::unit_rows_bwd.add(Backend::cuda, backward_cuda);
+const bool unit_rows_added = kernel::unit_rows_fwd.add(Backend::cuda, forward_cuda) &&
+                             kernel::unit_rows_bwd.add(Backend::cuda, backward_cuda);
 
 }  // namespace
 }  // namespace dml

@@ -56,7 +56,7 @@ def problems_of(path):
 
 def main():
     files = [p for folder in MAY_USE for p in sorted((ROOT / folder).rglob("*"))
-             if p.suffix in {".hpp", ".cpp", ".cu", ".cuh"}]
+             if p.suffix in {".hpp", ".cpp", ".cu", ".cuh"} and ".venv" not in p.parts]
     found = [problem for path in files for problem in problems_of(path)]
     for problem in found:
         print(problem, file=sys.stderr)

@@ -9,7 +9,8 @@ jobs=${JOBS:-$(nproc)}
 
 bash scripts/setup.sh
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-  -DDML_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-90}"
+  -DDML_CUDA_ARCHITECTURES="${CUDA_ARCHITECTURES:-90}" \
+  -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16
 cmake --build "$build" -j "$jobs"
 
 ctest --test-dir "$build" --output-on-failure -j "$jobs"

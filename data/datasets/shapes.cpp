@@ -181,7 +181,7 @@ class Shapes final : public Dataset {
   Setup setup_;
 };
 
-const Register<Dataset, Shapes> registered{{
+const Register<Dataset, Shapes> shapes_dataset{{
     .name = "shapes",
     .summary = "figures with lobes and patterns, drawn by the program itself at first use",
     .details = "48 figures by 30 pictures of 96 to 128 pixels, in CUB's layout below the data "

@@ -40,7 +40,7 @@ std::int64_t reduced(const NetworkOptions& options, std::int64_t dim) {
   return dim / options.red;
 }
 
-const NetworkOptions& checked(const NetworkOptions& options) {
+const NetworkOptions& network_options(const NetworkOptions& options) {
   if (options.layers < 1)
     throw UsageError(fmt::format("{} layers were asked for; at least 1 is needed", options.layers));
   if (options.cat && options.every)
@@ -100,7 +100,7 @@ Var Layer::operator()(const Var& in, const Graph& graph, const Drop& drop) const
 
 Network::Network(const NetworkOptions& options, const Scope& scope, std::int64_t dim,
                  std::int64_t classes)
-    : options_(checked(options)) {
+    : options_(network_options(options)) {
   const std::int64_t inner = reduced(options, dim);
   width_ = options.cat ? options.layers * inner : inner;
   projection_ = make_dense(scope / "dim_red", dim, inner);

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_coupled_rows_cuda<AngularRows>();
+const bool angular_added = add_coupled_rows_cuda<AngularRows>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<CircleRow>();
+const bool circle_added = add_row_loss_cuda<CircleRow>();
 }  // namespace
 }  // namespace dml

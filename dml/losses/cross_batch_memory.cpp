@@ -139,7 +139,7 @@ class CrossBatchMemory final : public Loss {
   std::unique_ptr<Loss> inner_;
 };
 
-const Register<Loss, CrossBatchMemory> registered{{
+const Register<Loss, CrossBatchMemory> cross_batch_memory_loss{{
     .name = "cross_batch_memory",
     .summary = "anchors from the batch, positives and negatives from the last batches",
     .paper = "Wang et al., Cross-Batch Memory for Embedding Learning, CVPR 2020",

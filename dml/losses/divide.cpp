@@ -11,10 +11,8 @@
 #include "ops/arithmetic.hpp"
 #include "ops/l2_normalize.hpp"
 
-namespace dml {
+namespace dml::division {
 namespace {
-
-using namespace division;
 
 constexpr std::int64_t never = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t long_after = 1000;  // epochs between clusterings, once they have ended
@@ -362,7 +360,7 @@ class Divide final : public Loss {
   Tensor unit_;
 };
 
-const Register<Loss, Divide> registered{{
+const Register<Loss, Divide> divide_loss{{
     .name = "divide",
     .summary =
         "clusters of the training set train parts of the embedding, which are merged at last",
@@ -374,4 +372,4 @@ const Register<Loss, Divide> registered{{
 }};
 
 }  // namespace
-}  // namespace dml
+}  // namespace dml::division

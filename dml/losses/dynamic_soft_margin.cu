@@ -149,11 +149,12 @@ void list_bwd_cuda(Device& device, const Tensor& values, const kernel::SoftMargi
               [&]<class T>() { differentiate_list<T>(context, values, in, slopes, dy, dvalues); });
 }
 
-const bool added = kernel::soft_margin_rows.add(Backend::cuda, sum_rows_cuda) &&
-                   kernel::soft_margin_list.add(Backend::cuda, sum_list_cuda) &&
-                   kernel::soft_margin_tables.add(Backend::cuda, tables_cuda) &&
-                   kernel::soft_margin_rows_bwd.add(Backend::cuda, rows_bwd_cuda) &&
-                   kernel::soft_margin_list_bwd.add(Backend::cuda, list_bwd_cuda);
+const bool dynamic_soft_margin_added =
+    kernel::soft_margin_rows.add(Backend::cuda, sum_rows_cuda) &&
+    kernel::soft_margin_list.add(Backend::cuda, sum_list_cuda) &&
+    kernel::soft_margin_tables.add(Backend::cuda, tables_cuda) &&
+    kernel::soft_margin_rows_bwd.add(Backend::cuda, rows_bwd_cuda) &&
+    kernel::soft_margin_list_bwd.add(Backend::cuda, list_bwd_cuda);
 
 }  // namespace
 }  // namespace dml

@@ -42,9 +42,9 @@ class FastAp final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<FastApRow>();
+const bool fast_ap_added = add_row_loss<FastApRow>();
 
-const Register<Loss, FastAp> registered{{
+const Register<Loss, FastAp> fast_ap_loss{{
     .name = "fast_ap",
     .summary = "average precision by soft histograms of the distances",
     .paper = "Cakir et al., Deep Metric Learning to Rank, CVPR 2019",

@@ -8,7 +8,7 @@
 namespace dml {
 namespace {
 
-struct Overlap {
+struct HistogramOverlap {
   kernel::HistogramInputs in;
   Tensor similarity{};
 
@@ -46,7 +46,7 @@ void collect(Device&, const Tensor& similarity, const kernel::HistogramInputs& i
   });
 }
 
-void overlap(Device&, const kernel::HistogramInputs& in, Tensor& loss) {
+void overlap_of_histograms(Device&, const kernel::HistogramInputs& in, Tensor& loss) {
   const double value =
       pairs::overlap(in.histograms.raw<double>(), in.nodes.count, in.slopes.raw<double>());
   visit_float(loss.dtype(), [&]<class T>() { *loss.raw<T>() = static_cast<T>(value); });
@@ -69,9 +69,10 @@ void scatter(Device&, const Tensor& similarity, const kernel::HistogramInputs& i
   });
 }
 
-const bool added = kernel::pair_histograms.add(Backend::reference, collect) &&
-                   kernel::histogram_overlap.add(Backend::reference, overlap) &&
-                   kernel::pair_histograms_bwd.add(Backend::reference, scatter);
+const bool histogram_added =
+    kernel::pair_histograms.add(Backend::reference, collect) &&
+    kernel::histogram_overlap.add(Backend::reference, overlap_of_histograms) &&
+    kernel::pair_histograms_bwd.add(Backend::reference, scatter);
 
 /// How much the histograms of positive and negative similarities overlap.
 class Histogram final : public TripletLoss {
@@ -107,7 +108,7 @@ class Histogram final : public TripletLoss {
   HistogramNodes nodes_;
 };
 
-const Register<Loss, Histogram> registered{{
+const Register<Loss, Histogram> histogram_loss{{
     .name = "histogram",
     .summary = "the probability that a random negative pair is more similar than a positive one",
     .paper = "Ustinova & Lempitsky, Learning Deep Embeddings with Histogram Loss, NIPS 2016",
@@ -122,7 +123,7 @@ Var histogram_overlap(const Var& similarity, const Tensor& relation, HistogramNo
                 relation.shape() == similarity.shape(),
             "histogram: similarities " + to_string(similarity.shape()) + " and a relation " +
                 to_string(relation.shape()) + "; two matrices [n, n] are needed");
-  return apply(Overlap{.in = {.relation = relation, .nodes = nodes}}, similarity);
+  return apply(HistogramOverlap{.in = {.relation = relation, .nodes = nodes}}, similarity);
 }
 
 }  // namespace dml

@@ -86,9 +86,9 @@ void scatter(Device& device, const Tensor& similarity, const kernel::HistogramIn
               [&]<class T>() { gather_slopes<T>(context, similarity, in, up, dsimilarity); });
 }
 
-const bool added = kernel::pair_histograms.add(Backend::cuda, collect) &&
-                   kernel::histogram_overlap.add(Backend::cuda, overlap) &&
-                   kernel::pair_histograms_bwd.add(Backend::cuda, scatter);
+const bool histogram_added = kernel::pair_histograms.add(Backend::cuda, collect) &&
+                             kernel::histogram_overlap.add(Backend::cuda, overlap) &&
+                             kernel::pair_histograms_bwd.add(Backend::cuda, scatter);
 
 }  // namespace
 }  // namespace dml

@@ -87,7 +87,7 @@ class Hyperbolic final : public CommonLoss {
   Options options_;
 };
 
-const Register<Loss, Hyperbolic> registered{{
+const Register<Loss, Hyperbolic> hyperbolic_loss{{
     .name = "hyperbolic",
     .summary = "cross-entropy of distances in the Poincare ball",
     .paper = "Ermolov et al., Hyperbolic Vision Transformers: Combining Improvements in Metric "

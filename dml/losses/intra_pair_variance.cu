@@ -3,6 +3,7 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<PairValuesRow>() && add_row_loss_cuda<PairVarianceRow>();
+const bool intra_pair_variance_added =
+    add_row_loss_cuda<PairValuesRow>() && add_row_loss_cuda<PairVarianceRow>();
 }  // namespace
 }  // namespace dml

@@ -3,7 +3,8 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<NegativeLogSum>() && add_row_loss_cuda<LiftedRow>() &&
-                   add_row_loss_cuda<GeneralizedLiftedRow>();
+const bool lifted_structure_added = add_row_loss_cuda<NegativeLogSum>() &&
+                                    add_row_loss_cuda<LiftedRow>() &&
+                                    add_row_loss_cuda<GeneralizedLiftedRow>();
 }  // namespace
 }  // namespace dml

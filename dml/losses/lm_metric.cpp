@@ -133,7 +133,7 @@ class LmMetric final : public Loss {
   lm::System system_;
 };
 
-const Register<Loss, LmMetric> registered{{
+const Register<Loss, LmMetric> lm_metric_loss{{
     .name = "lm_metric",
     .summary = "learnt pair weights by policy gradient, and a flow as memory of batch contexts",
     .paper = "Yan et al., LM-Metric: Learned Pair Weighting and Contextual Memory for Deep Metric "

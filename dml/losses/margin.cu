@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<MarginRow>();
+const bool margin_added = add_row_loss_cuda<MarginRow>();
 }  // namespace
 }  // namespace dml

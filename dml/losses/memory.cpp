@@ -46,9 +46,9 @@ void append(Device&, const Tensor& relation, const Tensor& within, kernel::CopyP
       out.raw<float>()[i * q + (at.first + j) % at.size] += within.raw<float>()[i * n + j];
 }
 
-const bool added = kernel::without_copies.add(Backend::reference, drop) &&
-                   kernel::list_without_copies.add(Backend::reference, drop_from_list) &&
-                   kernel::relation_plus_batch.add(Backend::reference, append);
+const bool memory_added = kernel::without_copies.add(Backend::reference, drop) &&
+                          kernel::list_without_copies.add(Backend::reference, drop_from_list) &&
+                          kernel::relation_plus_batch.add(Backend::reference, append);
 
 }  // namespace
 

@@ -54,9 +54,9 @@ void append(Device& device, const Tensor& relation, const Tensor& within, kernel
                       });
 }
 
-const bool added = kernel::without_copies.add(Backend::cuda, drop) &&
-                   kernel::list_without_copies.add(Backend::cuda, drop_from_list) &&
-                   kernel::relation_plus_batch.add(Backend::cuda, append);
+const bool memory_added = kernel::without_copies.add(Backend::cuda, drop) &&
+                          kernel::list_without_copies.add(Backend::cuda, drop_from_list) &&
+                          kernel::relation_plus_batch.add(Backend::cuda, append);
 
 }  // namespace
 }  // namespace dml

@@ -5,7 +5,8 @@
 namespace dml {
 namespace {
 
-const bool added = add_row_loss_cuda<RankingRow>() && add_row_loss_cuda<XbmContrastiveRow>();
+const bool more_rows_added =
+    add_row_loss_cuda<RankingRow>() && add_row_loss_cuda<XbmContrastiveRow>();
 
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<MultiSimilarityRow>();
+const bool multi_similarity_added = add_row_loss_cuda<MultiSimilarityRow>();
 }  // namespace
 }  // namespace dml

@@ -30,9 +30,9 @@ class MultipleNegativesRanking final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<RankingRow>();
+const bool multiple_negatives_ranking_added = add_row_loss<RankingRow>();
 
-const Register<Loss, MultipleNegativesRanking> registered{{
+const Register<Loss, MultipleNegativesRanking> multiple_negatives_ranking_loss{{
     .name = "multiple_negatives_ranking",
     .summary = "every positive against all negatives of its anchor, averaged for each anchor",
     .paper = "Henderson et al., Efficient Natural Language Response Suggestion for Smart Reply, "

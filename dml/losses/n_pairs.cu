@@ -39,7 +39,7 @@ void first_pairs(Device& device, const Tensor& relation, const Tensor& classes, 
               [&]<class T>() { find_pairs<T>(context, relation, classes, partner, chosen); });
 }
 
-const bool added =
+const bool n_pairs_added =
     add_row_loss_cuda<NPairsRow>() && kernel::first_pairs.add(Backend::cuda, first_pairs);
 
 }  // namespace

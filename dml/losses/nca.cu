@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<NcaRow>();
+const bool nca_added = add_row_loss_cuda<NcaRow>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<NtXentRow>();
+const bool nt_xent_added = add_row_loss_cuda<NtXentRow>();
 }  // namespace
 }  // namespace dml

@@ -57,9 +57,9 @@ class Pnp final : public TupleLoss {
   PnpRow row_;
 };
 
-const bool added = add_row_loss<PnpRow>();
+const bool pnp_added = add_row_loss<PnpRow>();
 
-const Register<Loss, Pnp> registered{{
+const Register<Loss, Pnp> pnp_loss{{
     .name = "pnp",
     .summary = "penalises the negatives that are ranked before a positive",
     .paper = "Li et al., Rethinking the Optimization of Average Precision: Only Penalizing "

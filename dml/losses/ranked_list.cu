@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<RankedListRow>();
+const bool ranked_list_added = add_row_loss_cuda<RankedListRow>();
 }  // namespace
 }  // namespace dml

@@ -6,8 +6,8 @@
 namespace dml {
 namespace {
 
-const bool added = add_row_loss_cuda<FastApRow>() && add_row_loss_cuda<SmoothApRow>() &&
-                   add_row_loss_cuda<PnpRow>();
+const bool ranking_added = add_row_loss_cuda<FastApRow>() && add_row_loss_cuda<SmoothApRow>() &&
+                           add_row_loss_cuda<PnpRow>();
 
 }  // namespace
 }  // namespace dml

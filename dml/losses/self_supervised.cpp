@@ -67,7 +67,7 @@ class SelfSupervised final : public Loss {
   std::unique_ptr<Loss> inner_;
 };
 
-const Register<Loss, SelfSupervised> registered{{
+const Register<Loss, SelfSupervised> self_supervised_loss{{
     .name = "self_supervised",
     .summary = "a loss on two views of the same images, without labels",
     .details = "the label of a row is its number in the batch.",

@@ -35,9 +35,9 @@ class SmoothAp final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<SmoothApRow>();
+const bool smooth_ap_added = add_row_loss<SmoothApRow>();
 
-const Register<Loss, SmoothAp> registered{{
+const Register<Loss, SmoothAp> smooth_ap_loss{{
     .name = "smooth_ap",
     .summary = "average precision of every query, with a logistic step for every comparison",
     .paper = "Brown et al., Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval, "

@@ -48,7 +48,7 @@ class SnrTriplet final : public TripletLoss {
   Options options_;
 };
 
-const Register<Loss, SnrTriplet> registered{{
+const Register<Loss, SnrTriplet> snr_triplet_loss{{
     .name = "snr_triplet",
     .summary = "triplets whose distance is the noise to signal ratio of two embeddings",
     .paper = "Yuan et al., Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric "

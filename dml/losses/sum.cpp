@@ -96,7 +96,7 @@ class SumOfLosses final : public Loss {
   std::vector<Term> terms_;
 };
 
-const Register<Loss, SumOfLosses> registered{{
+const Register<Loss, SumOfLosses> sum_loss{{
     .name = "sum",
     .summary = "weighted sum of up to six losses, each with a miner of its own",
     .details = "term1=multi_similarity term1.miner=multi_similarity is that paper's recipe; "

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<SupConRow>();
+const bool sup_con_added = add_row_loss_cuda<SupConRow>();
 }  // namespace
 }  // namespace dml

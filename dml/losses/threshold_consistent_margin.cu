@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<ThresholdConsistentRow>();
+const bool threshold_consistent_margin_added = add_row_loss_cuda<ThresholdConsistentRow>();
 }  // namespace
 }  // namespace dml

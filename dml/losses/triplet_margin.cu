@@ -3,6 +3,7 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<TripletRow>() && add_coupled_rows_cuda<SwappedTriplets>();
+const bool triplet_margin_added =
+    add_row_loss_cuda<TripletRow>() && add_coupled_rows_cuda<SwappedTriplets>();
 }  // namespace
 }  // namespace dml

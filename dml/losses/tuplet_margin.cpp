@@ -39,9 +39,9 @@ class TupletMargin final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<TupletMarginRow>();
+const bool tuplet_margin_added = add_row_loss<TupletMarginRow>();
 
-const Register<Loss, TupletMargin> registered{{
+const Register<Loss, TupletMargin> tuplet_margin_loss{{
     .name = "tuplet_margin",
     .summary = "every positive pair, made easier by an angle, against all negatives",
     .paper = "Yu & Tao, Deep Metric Learning with Tuplet Margin Loss, ICCV 2019",

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<TupletMarginRow>();
+const bool tuplet_margin_added = add_row_loss_cuda<TupletMarginRow>();
 }  // namespace
 }  // namespace dml

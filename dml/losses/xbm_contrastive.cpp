@@ -29,9 +29,9 @@ class XbmContrastive final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<XbmContrastiveRow>();
+const bool xbm_contrastive_added = add_row_loss<XbmContrastiveRow>();
 
-const Register<Loss, XbmContrastive> registered{{
+const Register<Loss, XbmContrastive> xbm_contrastive_loss{{
     .name = "xbm_contrastive",
     .summary = "the contrastive loss of the authors of the cross-batch memory",
     .paper = "Wang et al., Cross-Batch Memory for Embedding Learning, CVPR 2020",

@@ -47,7 +47,7 @@ void list_angular(Device&, const Tensor& squared, const kernel::AngularInputs& i
       member.raw<std::int64_t>()[t] = 0;
 }
 
-const bool added = kernel::list_angular.add(Backend::reference, list_angular);
+const bool angular_miner_added = kernel::list_angular.add(Backend::reference, list_angular);
 
 /// How many triplets the labels make; they are known on the host.
 std::int64_t triplets_of(const Labels& anchors, const Labels& others, bool same) {
@@ -111,7 +111,7 @@ class AngularMiner final : public Miner {
   Options options_;
 };
 
-const Register<Miner, AngularMiner> registered{{
+const Register<Miner, AngularMiner> angular_miner{{
     .name = "angular",
     .summary = "triplets whose negative sees the anchor and the positive under a wide angle",
     .paper = "Wang et al., Deep Metric Learning with Angular Loss, ICCV 2017",

@@ -63,7 +63,7 @@ void list_angular(Device& device, const Tensor& squared, const kernel::AngularIn
   visit_float(squared.dtype(), [&]<class T>() { list_kept<T>(context, squared, in, list); });
 }
 
-const bool added = kernel::list_angular.add(Backend::cuda, list_angular);
+const bool angular_added = kernel::list_angular.add(Backend::cuda, list_angular);
 
 }  // namespace
 }  // namespace dml

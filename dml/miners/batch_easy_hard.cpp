@@ -99,7 +99,7 @@ class BatchHardMiner final : public MatrixMiner {
   EasyHardRule rule_;
 };
 
-const bool added = add_row_miner<EasyHardRule>();
+const bool batch_easy_hard_added = add_row_miner<EasyHardRule>();
 
 const Register<Miner, BatchEasyHardMiner> easy_hard{{
     .name = "batch_easy_hard",

@@ -80,9 +80,9 @@ class DistanceWeightedMiner final : public MatrixMiner {
   Options options_;
 };
 
-const bool added = add_row_miner<DistanceWeightedRule>();
+const bool distance_weighted_added = add_row_miner<DistanceWeightedRule>();
 
-const Register<Miner, DistanceWeightedMiner> registered{{
+const Register<Miner, DistanceWeightedMiner> distance_weighted_miner{{
     .name = "distance_weighted",
     .summary = "random negatives, drawn so that their distances spread evenly",
     .paper = "Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017",

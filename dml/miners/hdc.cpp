@@ -31,7 +31,7 @@ class HdcMiner final : public MatrixMiner {
   Options options_;
 };
 
-const Register<Miner, HdcMiner> registered{{
+const Register<Miner, HdcMiner> hdc_miner{{
     .name = "hdc",
     .summary = "a share of the batch: the furthest positive and the nearest negative pairs",
     .paper = "Yuan et al., Hard-Aware Deeply Cascaded Embedding, ICCV 2017",

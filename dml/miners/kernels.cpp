@@ -110,9 +110,9 @@ void draw_bins(Device&, const Tensor& matrix, const kernel::BinInputs& in, Tenso
   });
 }
 
-const bool added = kernel::extreme_pairs.add(Backend::reference, extremes) &&
-                   kernel::draw_negatives.add(Backend::reference, draw) &&
-                   kernel::draw_from_bins.add(Backend::reference, draw_bins);
+const bool kernels_added = kernel::extreme_pairs.add(Backend::reference, extremes) &&
+                           kernel::draw_negatives.add(Backend::reference, draw) &&
+                           kernel::draw_from_bins.add(Backend::reference, draw_bins);
 
 }  // namespace
 }  // namespace dml

@@ -223,9 +223,9 @@ void draw_bins(Device& device, const Tensor& matrix, const kernel::BinInputs& in
   });
 }
 
-const bool added = kernel::extreme_pairs.add(Backend::cuda, extremes) &&
-                   kernel::draw_negatives.add(Backend::cuda, draw) &&
-                   kernel::draw_from_bins.add(Backend::cuda, draw_bins);
+const bool kernels_added = kernel::extreme_pairs.add(Backend::cuda, extremes) &&
+                           kernel::draw_negatives.add(Backend::cuda, draw) &&
+                           kernel::draw_from_bins.add(Backend::cuda, draw_bins);
 
 }  // namespace
 }  // namespace dml

@@ -27,9 +27,9 @@ class MultiSimilarityMiner final : public MatrixMiner {
   MultiSimilarityRule rule_;
 };
 
-const bool added = add_row_miner<MultiSimilarityRule>();
+const bool multi_similarity_miner_added = add_row_miner<MultiSimilarityRule>();
 
-const Register<Miner, MultiSimilarityMiner> registered{{
+const Register<Miner, MultiSimilarityMiner> multi_similarity_miner{{
     .name = "multi_similarity",
     .summary = "positives harder than the hardest negative less epsilon, and the reverse",
     .paper = "Wang et al., Multi-Similarity Loss with General Pair Weighting, CVPR 2019",

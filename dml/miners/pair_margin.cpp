@@ -33,9 +33,9 @@ class PairMarginMiner final : public MatrixMiner {
   PairMarginRule rule_;
 };
 
-const bool added = add_row_miner<PairMarginRule>();
+const bool pair_margin_added = add_row_miner<PairMarginRule>();
 
-const Register<Miner, PairMarginMiner> registered{{
+const Register<Miner, PairMarginMiner> pair_margin_miner{{
     .name = "pair_margin",
     .summary = "positives beyond a distance, negatives within one",
     .details = "strict; for a similarity both comparisons are reversed. Cost: n^2.",

@@ -4,9 +4,9 @@
 namespace dml {
 namespace {
 
-const bool added = add_row_miner_cuda<PairMarginRule>() &&
-                   add_row_miner_cuda<MultiSimilarityRule>() &&
-                   add_row_miner_cuda<EasyHardRule>() && add_row_miner_cuda<DistanceWeightedRule>();
+const bool row_rules_added =
+    add_row_miner_cuda<PairMarginRule>() && add_row_miner_cuda<MultiSimilarityRule>() &&
+    add_row_miner_cuda<EasyHardRule>() && add_row_miner_cuda<DistanceWeightedRule>();
 
 }  // namespace
 }  // namespace dml

@@ -41,7 +41,7 @@ class TripletMarginMiner final : public MatrixMiner {
   TripletRange range_;
 };
 
-const Register<Miner, TripletMarginMiner> registered{{
+const Register<Miner, TripletMarginMiner> triplet_margin_miner{{
     .name = "triplet_margin",
     .summary = "triplets that violate a margin, or hard, semihard or easy ones",
     .paper = "Schroff et al., FaceNet, CVPR 2015 (semihard)",

@@ -41,7 +41,7 @@ class UniformHistogramMiner final : public MatrixMiner {
   Options options_;
 };
 
-const Register<Miner, UniformHistogramMiner> registered{{
+const Register<Miner, UniformHistogramMiner> uniform_histogram_miner{{
     .name = "uniform_histogram",
     .summary = "as many random pairs from every interval of the distances",
     .details = "with replacement; intervals without a pair give none. Cost: n^2.",

@@ -4,11 +4,11 @@
 namespace dml {
 namespace {
 
-struct List {
+struct PickList {
   const std::int64_t *rows, *columns, *count;
   std::int64_t most;
 
-  List(const kernel::PickInputs& in, std::int64_t size)
+  PickList(const kernel::PickInputs& in, std::int64_t size)
       : rows(in.rows.defined() ? in.rows.raw<std::int64_t>() : nullptr),
         columns(in.columns.defined() ? in.columns.raw<std::int64_t>() : nullptr),
         count(in.count.defined() ? in.count.raw<std::int64_t>() : nullptr),
@@ -22,7 +22,7 @@ struct List {
 template <class T>
 void forward(cuda::Context& context, const Tensor& matrix, const kernel::PickInputs& in,
              Tensor& values) {
-  const List list(in, values.size());
+  const PickList list(in, values.size());
   const std::int64_t q = matrix.dim(1);
   const T* from = matrix.raw<T>();
   T* to = values.raw<T>();
@@ -35,7 +35,7 @@ void forward(cuda::Context& context, const Tensor& matrix, const kernel::PickInp
 template <class T>
 void backward(cuda::Context& context, const Tensor& up, const kernel::PickInputs& in,
               Tensor& dmatrix) {
-  const List list(in, up.size());
+  const PickList list(in, up.size());
   const std::int64_t q = dmatrix.dim(1);
   const T* from = up.raw<T>();
   T* to = dmatrix.raw<T>();
@@ -48,7 +48,7 @@ void backward(cuda::Context& context, const Tensor& up, const kernel::PickInputs
 }
 
 template <class T> void mark(cuda::Context& context, const kernel::PickInputs& in, Tensor& valid) {
-  const List list(in, valid.size());
+  const PickList list(in, valid.size());
   T* to = valid.raw<T>();
   cuda::for_each(context, valid.size(),
                  [=] __device__(std::int64_t t) { to[t] = t < list.size() ? T(1) : T(0); });
@@ -69,9 +69,9 @@ void mark_cuda(Device& device, const kernel::PickInputs& in, Tensor& valid) {
   visit_float(valid.dtype(), [&]<class T>() { mark<T>(context, in, valid); });
 }
 
-const bool added = kernel::pick.add(Backend::cuda, forward_cuda) &&
-                   kernel::pick_bwd.add(Backend::cuda, backward_cuda) &&
-                   kernel::valid_entries.add(Backend::cuda, mark_cuda);
+const bool pick_added = kernel::pick.add(Backend::cuda, forward_cuda) &&
+                        kernel::pick_bwd.add(Backend::cuda, backward_cuda) &&
+                        kernel::valid_entries.add(Backend::cuda, mark_cuda);
 
 }  // namespace
 }  // namespace dml

@@ -158,13 +158,13 @@ void look_at_both(Device& device, const Tensor& relation, Tensor& out) {
   visit_float(out.dtype(), [&]<class T>() { look<T>(context, relation, out); });
 }
 
-const bool added = kernel::label_relation.add(Backend::cuda, from_labels) &&
-                   kernel::product_relation.add(Backend::cuda, from_product) &&
-                   kernel::list_relation.add(Backend::cuda, from_list) &&
-                   kernel::relation_occurrences.add(Backend::cuda, occurrences) &&
-                   kernel::list_occurrences.add(Backend::cuda, occurrences_in_list) &&
-                   kernel::relative_counts.add(Backend::cuda, relative) &&
-                   kernel::both_sides.add(Backend::cuda, look_at_both);
+const bool relation_added = kernel::label_relation.add(Backend::cuda, from_labels) &&
+                            kernel::product_relation.add(Backend::cuda, from_product) &&
+                            kernel::list_relation.add(Backend::cuda, from_list) &&
+                            kernel::relation_occurrences.add(Backend::cuda, occurrences) &&
+                            kernel::list_occurrences.add(Backend::cuda, occurrences_in_list) &&
+                            kernel::relative_counts.add(Backend::cuda, relative) &&
+                            kernel::both_sides.add(Backend::cuda, look_at_both);
 
 }  // namespace
 }  // namespace dml

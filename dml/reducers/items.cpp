@@ -118,11 +118,11 @@ void invert(Device&, const kernel::Counts& counts, Tensor& inverse) {
   });
 }
 
-const bool added = kernel::sum_items.add(Backend::reference, sum_forward) &&
-                   kernel::sum_items_bwd.add(Backend::reference, sum_backward) &&
-                   kernel::fraction_fwd.add(Backend::reference, fraction_forward) &&
-                   kernel::fraction_bwd.add(Backend::reference, fraction_backward) &&
-                   kernel::inverse_counts.add(Backend::reference, invert);
+const bool items_added = kernel::sum_items.add(Backend::reference, sum_forward) &&
+                         kernel::sum_items_bwd.add(Backend::reference, sum_backward) &&
+                         kernel::fraction_fwd.add(Backend::reference, fraction_forward) &&
+                         kernel::fraction_bwd.add(Backend::reference, fraction_backward) &&
+                         kernel::inverse_counts.add(Backend::reference, invert);
 
 }  // namespace
 

@@ -5,13 +5,13 @@ namespace dml {
 namespace {
 
 /// The inputs of sum_items as pointers.
-template <class T> struct List {
+template <class T> struct ItemList {
   const T *values, *weights;
   const std::int64_t* anchors;
   double low, high;
   std::int64_t size;
 
-  List(const Tensor& v, const kernel::ListInputs& in)
+  ItemList(const Tensor& v, const kernel::ListInputs& in)
       : values(v.raw<T>()),
         weights(in.weights.defined() ? in.weights.raw<T>() : nullptr),
         anchors(in.anchors.defined() ? in.anchors.raw<std::int64_t>() : nullptr),
@@ -33,7 +33,7 @@ template <class T> struct List {
 template <class T>
 void sum_of_anchors(cuda::Context& context, const Tensor& values, const kernel::ListInputs& in,
                     Tensor& totals) {
-  const List<T> list(values, in);
+  const ItemList<T> list(values, in);
   T* to = totals.raw<T>();
   double* counts = in.counts.raw<double>();
   cuda::for_each_row(context, totals.size(), list.size, [=] __device__(std::int64_t a) {
@@ -56,7 +56,7 @@ void sum_of_anchors(cuda::Context& context, const Tensor& values, const kernel::
 template <class T>
 void spread_to_items(cuda::Context& context, const Tensor& values, const kernel::ListInputs& in,
                      const Tensor& up, Tensor& dvalues) {
-  const List<T> list(values, in);
+  const ItemList<T> list(values, in);
   const T* from = up.raw<T>();
   T* to = dvalues.raw<T>();
   cuda::for_each(context, list.size,
@@ -131,11 +131,11 @@ void invert_cuda(Device& device, const kernel::Counts& counts, Tensor& inverse) 
   visit_float(inverse.dtype(), [&]<class T>() { invert<T>(context, counts.of, inverse); });
 }
 
-const bool added = kernel::sum_items.add(Backend::cuda, sum_cuda) &&
-                   kernel::sum_items_bwd.add(Backend::cuda, sum_bwd_cuda) &&
-                   kernel::fraction_fwd.add(Backend::cuda, fraction_cuda) &&
-                   kernel::fraction_bwd.add(Backend::cuda, fraction_bwd_cuda) &&
-                   kernel::inverse_counts.add(Backend::cuda, invert_cuda);
+const bool items_added = kernel::sum_items.add(Backend::cuda, sum_cuda) &&
+                         kernel::sum_items_bwd.add(Backend::cuda, sum_bwd_cuda) &&
+                         kernel::fraction_fwd.add(Backend::cuda, fraction_cuda) &&
+                         kernel::fraction_bwd.add(Backend::cuda, fraction_bwd_cuda) &&
+                         kernel::inverse_counts.add(Backend::cuda, invert_cuda);
 
 }  // namespace
 }  // namespace dml

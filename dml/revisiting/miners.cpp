@@ -150,7 +150,7 @@ void reference(Device&, const Tensor& distance, const Tensor& labels, const Choi
   });
 }
 
-const bool added = kernel::miner_choices.add(Backend::reference, reference);
+const bool miners_added = kernel::miner_choices.add(Backend::reference, reference);
 
 }  // namespace
 

@@ -268,7 +268,7 @@ class DivideSampler final : public Sampler {
   std::vector<std::int64_t> parts_;  // the cluster of every image; empty: one
 };
 
-const Register<Sampler, DivideSampler> registered{{
+const Register<Sampler, DivideSampler> divide_sampler{{
     .name = "divide",
     .summary = "batches from one cluster of the training images each, for the loss divide",
     .paper = "Sanakoyeu et al., Improving Deep Metric Learning by Divide and Conquer, TPAMI 2021",

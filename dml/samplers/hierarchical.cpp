@@ -111,7 +111,7 @@ class Hierarchical final : public Sampler {
   std::vector<std::vector<std::size_t>> combinations_;
 };
 
-const Register<Sampler, Hierarchical> registered{{
+const Register<Sampler, Hierarchical> hierarchical_sampler{{
     .name = "hierarchical",
     .summary = "classes of two (or more) super-classes in every batch",
     .paper = "Cakir et al., Deep Metric Learning to Rank, CVPR 2019",

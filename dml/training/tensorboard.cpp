@@ -65,8 +65,8 @@ std::string masked_crc(std::string_view bytes) {
 }
 
 double now() {
-  using namespace std::chrono;
-  return duration<double>(system_clock::now().time_since_epoch()).count();
+  using std::chrono::system_clock;
+  return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
 }
 
 std::string file_name() {

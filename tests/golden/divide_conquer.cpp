@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include <algorithm>
-
 #include "dml/divide/clusters.hpp"
 #include "dml/divide/criteria.hpp"
 #include "dml/divide/marp.hpp"
@@ -250,7 +248,7 @@ const AddGolden recall_self{
       for (std::size_t i = 0; i < labels.size(); ++i) own.push_back(static_cast<std::int64_t>(i));
       const Tensor x = run.tensor("in.embeddings");
       const Neighbours near =
-          search(run.device(), x, x, own, {.distance = Distance::euclidean, .k = width});
+          search(run.device(), x, x, own, {.distance = SearchDistance::euclidean, .k = width});
       std::vector<std::int64_t> classes;
       for (std::int64_t q = 0; q < near.queries; ++q)
         for (std::int64_t r = 0; r < width; ++r)
@@ -265,7 +263,7 @@ const AddGolden recall_gallery{
       const Tensor gallery = run.tensor("in.gallery");
       const std::int64_t k = std::min(*std::max_element(ks.begin(), ks.end()), gallery.dim(0));
       const Neighbours near = search(run.device(), run.tensor("in.query"), gallery, {},
-                                     {.distance = Distance::euclidean, .k = k});
+                                     {.distance = SearchDistance::euclidean, .k = k});
       run.give("out.recall", recalls(near, list(run.tensor("in.query_labels")),
                                      list(run.tensor("in.gallery_labels")), ks));
     }};
