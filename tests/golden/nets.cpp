@@ -217,8 +217,10 @@ void running_statistics(Run& run, Filled& filled) {
   }
 }
 
+constexpr double train_tolerance = 2e-4;  // with live batch norm
+
 void train_case(Run& run, Filled& filled, bool live) {
-  const double tolerance = live ? 2e-4 : 2e-5;
+  const double tolerance = live ? train_tolerance : 2e-5;
   filled.net->set_batch_norm(live ? BatchNormMode::live : BatchNormMode::frozen_statistics);
   const auto tape = Tape::train(run.device());
   const Var input = tape->variable(images(run));
@@ -301,8 +303,10 @@ void heads_case(Run& run) {
   const Tensor weight =
       fill_tensor("fc.weight", {run.given().integer("classes"), dim}, salt).to(run.type());
   output(run, "logits", linear(neck, tape->input(weight), {}).value(), tolerance);
+  // The neck divides by the deviation of three images that differ little: features as far off as
+  // PyTorch's own in f32 (7.8e-7 of the norm) put it 2.6e-5 to 5.9e-5 off.
   const auto training = Tape::train(run.device());
-  output(run, "neck_train", head(training->input(map.value())).neck.value(), tolerance);
+  output(run, "neck_train", head(training->input(map.value())).neck.value(), train_tolerance);
   output(run, "neck_running_mean", added.find("bottleneck.running_mean")->value, tolerance);
   output(run, "neck_running_var", added.find("bottleneck.running_var")->value, tolerance);
 }
