@@ -13,7 +13,7 @@ export TSAN_OPTIONS=suppressions=$PWD/scripts/tsan.supp:halt_on_error=1:ignore_n
 
 # The checks need no fast kernels, but small steps: -O1 -g1 builds in half the time.
 configure() {
-  cmake --preset "$1" -DDML_BENCH=OFF -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" >/dev/null
+  cmake --preset "$1" -DDML_BENCH=OFF -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" >/dev/null
 }
 
 address() {
