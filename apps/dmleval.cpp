@@ -81,6 +81,11 @@ class ImageEvaluation {
  private:
   fs::path checkpoint_file() {
     const fs::path input = options_.input;
+    if (!fs::exists(input))
+      throw dml::DataError(
+          fmt::format("{}: there is no such run folder or weights file\n"
+                      "  dmltrain -o {} makes one, convert_weights makes weights",
+                      options_.input, options_.input));
     if (!fs::is_directory(input)) return input;
     const dml::RunFolder run = dml::RunFolder::open(input);
     config_ = dml::read_toml(run.config(), dml::Layer::file);

@@ -23,6 +23,7 @@ struct RunData {
   std::int64_t classes = 0;  ///< of `train`; their labels are 0 .. classes - 1
   std::string fingerprint;
   std::string place;       ///< the folder and how it was understood, in words
+  bool published = false;  ///< the test classes are those that published figures are of
   bool synthetic = false;  ///< labels of the published sizes without images (dry runs only)
 };
 

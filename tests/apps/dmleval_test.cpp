@@ -37,6 +37,9 @@ TEST_CASE("dmleval: a run is measured as it was at its best epoch, and by name o
   CHECK(required.status == (result["metrics"]["recall@1"] == 1.0 ? 0 : 5));
   CHECK(run("dmleval", {out.string(), "--require", "recall@1=0.01"}).status == 0);
   CHECK(run("dmleval", {out.string(), "--features", "layer9"}).status == 2);
+  const Outcome nothing = run("dmleval", {(folder / "none").string()});
+  CHECK(nothing.status == 3);
+  CHECK(nothing.err.find("there is no such run folder or weights file") != std::string::npos);
 }
 
 TEST_CASE("dmleval: embeddings from a file need no net") {
