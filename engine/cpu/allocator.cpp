@@ -19,9 +19,11 @@ constexpr std::size_t small = 1 << 16;  // below this malloc is as good as a cac
 /// Memory from the system. Large blocks ask for huge pages: fewer faults when they are first
 /// written, and fewer look-ups of addresses ever after.
 void* fresh(std::size_t size) {
-  void* block = std::aligned_alloc(size < huge_page ? alignment : huge_page, size);
+  // Not aligned_alloc: that wants sizes that are multiples of the alignment.
+  void* block = nullptr;
+  if (posix_memalign(&block, size < huge_page ? alignment : huge_page, size) != 0) return nullptr;
   // Best effort: a system that does not know the advice gives ordinary pages.
-  if (size >= huge_page && block != nullptr)
+  if (size >= huge_page)
     static_cast<void>(madvise(block, size / huge_page * huge_page, MADV_HUGEPAGE));
   return block;
 }
