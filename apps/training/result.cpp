@@ -94,7 +94,8 @@ RunResult finish_run(Session& session, const RunFolder& run, const Preset& prese
   Json json = {{"run", run.path().string()},
                {"checkpoint", run.checkpoint("last").weights().string()},
                {"protocol", session.config().text("protocol")}};
-  if (!preset.expected.empty() && session.data().published) {
+  if (!preset.expected.empty() && preset.dataset() == session.config().name("dataset") &&
+      session.data().published) {
     rows.emplace_back("published", preset.expected);
     json["published"] = object(preset.expected);
     json["published"]["source"] = preset.source;

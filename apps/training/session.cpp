@@ -97,7 +97,7 @@ void Session::read_data() {
     data_.test = manifest.of(Split::test);
     data_.place = manifest.root.string() + " (" + manifest.layout + ")";
     const auto expected = Registry<Dataset>::make(name, settings, {.root = root})->expected();
-    data_.published = expected && classes_of(data_.test) == expected->test_classes;
+    data_.published = expected && manifest.counts(Split::test).classes == expected->test_classes;
   }
   data_.evaluation_split = honest ? Split::validation : Split::test;
   data_.evaluation = honest ? manifest.of(Split::validation) : data_.test;

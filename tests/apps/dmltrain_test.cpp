@@ -173,3 +173,50 @@ TEST_CASE("dmltrain: a rate that is too high ends with the name of the place and
   CHECK(batch.at("images").shape() == dml::Shape{8, 32, 32, 3});
   CHECK(batch.at("labels").size() == 8);
 }
+
+/// `classes` classes of three pictures in the layout of CUB-200-2011.
+fs::path cub_layout(const fs::path& root, int classes) {
+  fs::path picture;
+  for (const auto& entry : fs::recursive_directory_iterator(picture_folder()))
+    if (entry.path().extension() == ".jpg") picture = entry.path();
+  std::string images, labels, names;
+  fs::create_directories(root / "images");
+  for (int i = 0; i < 3 * classes; ++i) {
+    const std::string name = std::to_string(i + 1), label = std::to_string(i / 3 + 1);
+    fs::copy_file(picture, root / "images" / (name + ".jpg"));
+    images += name + " " + name + ".jpg\n";
+    labels += name + " " + label + "\n";
+    if (i % 3 == 0) names += label + " c" + label + "\n";
+  }
+  dml::write_file_atomically(root / "images.txt", images);
+  dml::write_file_atomically(root / "image_class_labels.txt", labels);
+  dml::write_file_atomically(root / "classes.txt", names);
+  return root;
+}
+
+TEST_CASE("dmltrain: published figures stand beside results on the published classes alone") {
+  const TempFolder folder;
+  const auto shows_figures = [&](const std::vector<std::string>& data) {
+    std::vector<std::string> arguments = {"--preset",     "group-loss/cub200",
+                                          "--net",        "resnet18",
+                                          "--set",        "net.last_layer=layer1",
+                                          "--set",        "loss.anchors=1",
+                                          "--set",        "sampler.classes=2",
+                                          "--set",        "sampler.images=3",
+                                          "--steps",      "1",
+                                          "--image-size", "32",
+                                          "--metrics",    "recall@1",
+                                          "--json",       "--overwrite",
+                                          "-o",           (folder / "run").string()};
+    arguments.insert(arguments.end(), data.begin(), data.end());
+    const Outcome outcome = run("dmltrain", arguments);
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+    return nlohmann::json::parse(outcome.out).contains("published");
+  };
+  // First, because it renders the pictures that the others copy.
+  CHECK_FALSE(shows_figures({"--dataset", "shapes", "--set", "dataset.classes=8", "--set",
+                             "dataset.images=8", "--data-dir", picture_folder().string()}));
+  CHECK(shows_figures({"--data-dir", cub_layout(folder / "whole", 200).string()}));
+  CHECK_FALSE(shows_figures({"--data-dir", cub_layout(folder / "other", 20).string(), "--set",
+                             "dataset.train_classes=10"}));
+}
