@@ -63,7 +63,7 @@ Measured measure(const std::string& name, std::int64_t n, const Options& options
   Measured result;
   std::vector<double> times;
   double spent = 0;
-  while (times.size() < 2 || (spent < options.seconds && times.size() < 200)) {
+  while (times.size() < 2 || (spent < options.seconds && times.size() < 2000)) {
     cpu::reset_peak();
     const std::size_t before = cpu::memory_use().current;
     const auto start = std::chrono::steady_clock::now();

@@ -4,6 +4,7 @@
 
 #include "ops/lines.hpp"
 #include "ops/matmul.hpp"
+#include "ops/mix_rows.hpp"
 #include "ops/self_product.hpp"
 #include "ops/sum.hpp"
 
@@ -24,7 +25,11 @@ struct EuclideanOp {
       kernel::row_squares(device, in.b, in.squares_b);
     }
     y = device.empty({in.a.dim(0), in.b.dim(0)}, in.a.dtype());
-    kernel::matmul(device, in.a, in.b, {false, true}, 1, 0, y);
+    if (in.self) {
+      kernel::self_product(device, in.a, y);
+    } else {
+      kernel::matmul(device, in.a, in.b, {false, true}, 1, 0, y);
+    }
     kernel::euclidean_fwd(device, in, y);
     return y;
   }
@@ -47,17 +52,13 @@ struct EuclideanOp {
     Tensor weights = device.empty(y.shape(), type);
     Tensor near = device.empty({y.dim(0)}, DType::u8);
     kernel::euclidean_weights(device, in, y, dy, weights, near);
-    if (in.self) {
-      Tensor both = device.empty(y.shape(), type);
-      kernel::add_transposed(device, weights, both);
-      weights = both;
-    }
+    if (in.self) kernel::add_transposed(device, weights, weights);
     Grads<N> all;
     if (wanted[0]) {
       Tensor sums = device.empty({y.dim(0)}, type);
       kernel::sum(device, weights, axis_of(y.shape(), 1, "euclidean"), 1, sums);
       all[0] = device.empty(in.a.shape(), type);
-      kernel::matmul(device, weights, in.b, {}, 1, 0, all[0]);
+      kernel::mix_rows(device, weights, in.b, all[0]);
       kernel::euclidean_finish(device, in, y, dy, sums, near, false, all[0]);
     }
     if constexpr (N == 2) {
@@ -108,6 +109,7 @@ void distance_rows(const Euclidean& in, Tensor& y, std::int64_t first, std::int6
   for (std::int64_t i = first; i < last; ++i) {
     T* row = y.raw<T>() + i * q;
     const T own = aa[i];
+    if (in.self) row[i] = -T(HUGE_VALF);  // no near entry: what it is needs no look
     T nearest = 1;  // the smallest squared distance less its bound; negative: some entry is near
 #pragma omp simd reduction(min : nearest)
     for (std::int64_t j = 0; j < q; ++j) {
@@ -118,8 +120,7 @@ void distance_rows(const Euclidean& in, Tensor& y, std::int64_t first, std::int6
     if (nearest < T(0))
       for (std::int64_t j = 0; j < q; ++j)
         if (Euclidean::is_near(row[j], own, bb[j]))
-          row[j] =
-              in.self && i == j ? T(0) : exact(in.a.raw<T>() + i * d, in.b.raw<T>() + j * d, d);
+          row[j] = exact(in.a.raw<T>() + i * d, in.b.raw<T>() + j * d, d);
     if (in.self) row[i] = 0;
     if (in.power == 2) continue;
     if (in.power == 1) {

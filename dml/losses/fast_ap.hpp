@@ -23,13 +23,14 @@ struct FastApRow {
   DML_HOST_DEVICE Prefix prefix(const Team& team, const Row<T>& row, std::int64_t node) const {
     if (node > intervals) return {};
     const T end = static_cast<T>(node + 1), scale = static_cast<T>(1 / width);
-    const auto share = [&](std::int64_t j) {
-      const T t = end - scale * row.values[j];
-      return t < T(0) ? T(0) : t > T(1) ? T(1) : t;
-    };
-    return {
-        team.sum(row.size, [&](std::int64_t j) { return row.relation[j] > 0 ? share(j) : T(0); }),
-        team.sum(row.size, [&](std::int64_t j) { return row.relation[j] != 0 ? share(j) : T(0); })};
+    const T* values = row.values;
+    const float* relation = row.relation;
+    const Four<double> at = team.sum4(row.size, [=](std::int64_t j) {
+      const T t = end - scale * values[j];
+      const T share = t < T(0) ? T(0) : t > T(1) ? T(1) : t;
+      return Four<T>{relation[j] > 0 ? share : T(0), relation[j] != 0 ? share : T(0)};
+    });
+    return {at.a, at.b};
   }
 
   template <class T, class Team>
@@ -49,10 +50,7 @@ struct FastApRow {
                             double* counts) const {
     const double positives = pairs::positives<T>(team, row.relation, row.size);
     if (!(positives > 0)) return;
-    const T v = value(team, row, positives);
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(value(team, row, positives), bounds, sums, counts);
   }
 
   template <class T, class Team>
@@ -73,10 +71,12 @@ struct FastApRow {
         const T own =
             all + static_cast<T>(scale * (share + rise - (next.all > 0 ? next.own / next.all : 0)));
         const T low = static_cast<T>(node), inverse = static_cast<T>(1 / width);
-        team.each(row.size, [&](std::int64_t j) {
-          const T u = inverse * row.values[j] - low;
-          const T slope = row.relation[j] > 0 ? own : row.relation[j] < 0 ? all : T(0);
-          gradient[j] += u > T(0) && u < T(1) ? slope : T(0);
+        const T* values = row.values;
+        const float* relation = row.relation;
+        team.each(row.size, [=](std::int64_t j) {
+          const T u = inverse * values[j] - low;
+          const T slope = relation[j] > 0 ? own : relation[j] < 0 ? all : T(0);
+          gradient[j] += (u > T(0)) & (u < T(1)) ? slope : T(0);
         });
       }
       before = at;

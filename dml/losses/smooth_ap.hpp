@@ -12,21 +12,22 @@ struct SmoothApRow {
   double temperature = 0.01;
   Bounds bounds{};
 
-  /// Soft ranks of a positive: among the positives and among all, the first being 1.
-  struct Ranks {
-    double own, all;
-  };
-
+  /// Soft ranks of a positive, among the positives and among all, the first being 1; and the sums
+  /// of the slopes of the steps that they consist of.
   template <class T, class Team>
-  DML_HOST_DEVICE Ranks ranks(const Team& team, const Row<T>& row, std::int64_t i) const {
+  DML_HOST_DEVICE Four<double> ranks(const Team& team, const Row<T>& row, std::int64_t i) const {
     const T here = row.values[i], scale = static_cast<T>(1 / temperature);
-    const auto ahead = [&](std::int64_t j) {
-      return pairs::soft_step(team, scale * (row.values[j] - here));
-    };
-    // The sample itself adds 1/2 to both sums, and counts 1.
-    return {0.5 + team.sum(row.size,
-                           [&](std::int64_t j) { return row.relation[j] > 0 ? ahead(j) : T(0); }),
-            0.5 + team.sum(row.size, ahead)};
+    const T* values = row.values;
+    const float* relation = row.relation;
+    Four<double> at = team.sum4(row.size, [=](std::int64_t j) {
+      const T step = pairs::soft_step(team, scale * (values[j] - here));
+      const T slope = step * (T(1) - step), own = relation[j] > 0 ? T(1) : T(0);
+      return Four<T>{own * step, step, own * slope, slope};
+    });
+    // The sample itself adds 1/2 to both ranks, and counts 1.
+    at.a += 0.5;
+    at.b += 0.5;
+    return at;
   }
 
   template <class T, class Team>
@@ -34,8 +35,8 @@ struct SmoothApRow {
     double precisions = 0;
     for (std::int64_t i = 0; i < row.size; ++i) {
       if (!(row.relation[i] > 0)) continue;
-      const Ranks at = ranks(team, row, i);
-      precisions += at.own / at.all;
+      const Four<double> at = ranks(team, row, i);
+      precisions += at.a / at.b;
     }
     return static_cast<T>(1 - precisions / members);
   }
@@ -45,10 +46,7 @@ struct SmoothApRow {
                             double* counts) const {
     const double members = pairs::positives<T>(team, row.relation, row.size);
     if (!(members > 1)) return;
-    const T v = value(team, row, members);
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(value(team, row, members), bounds, sums, counts);
   }
 
   template <class T, class Team>
@@ -60,15 +58,16 @@ struct SmoothApRow {
     const T scale = static_cast<T>(1 / temperature), all = -up[0] * scale / static_cast<T>(members);
     for (std::int64_t i = 0; i < row.size; ++i) {
       if (!(row.relation[i] > 0)) continue;
-      const Ranks at = ranks(team, row, i);
-      const T here = row.values[i], own = all * static_cast<T>(1 / at.all),
-              rest = all * static_cast<T>(at.own / (at.all * at.all));
-      const auto push = [&](std::int64_t j) {
-        const T step = pairs::soft_step(team, scale * (row.values[j] - here));
-        return step * (T(1) - step) * ((row.relation[j] > 0 ? own : T(0)) - rest);
-      };
-      const T total = static_cast<T>(team.sum(row.size, push));
-      team.each(row.size, [&](std::int64_t j) { gradient[j] += push(j); });
+      const Four<double> at = ranks(team, row, i);
+      const T here = row.values[i], own = all * static_cast<T>(1 / at.b),
+              rest = all * static_cast<T>(at.a / (at.b * at.b));
+      const T* values = row.values;
+      const float* relation = row.relation;
+      team.each(row.size, [=](std::int64_t j) {
+        const T step = pairs::soft_step(team, scale * (values[j] - here));
+        gradient[j] += step * (T(1) - step) * ((relation[j] > 0 ? own : T(0)) - rest);
+      });
+      const T total = own * static_cast<T>(at.c) - rest * static_cast<T>(at.d);
       team.at(i, [&] { gradient[i] -= total; });
     }
     // The cosine of a sample with itself is a constant.

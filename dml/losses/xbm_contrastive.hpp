@@ -31,10 +31,7 @@ struct XbmContrastiveRow {
   template <class T, class Team>
   DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
                             double* counts) const {
-    const T v = value(team, row);
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(value(team, row), bounds, sums, counts);
   }
 
   template <class T, class Team>

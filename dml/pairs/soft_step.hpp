@@ -7,8 +7,10 @@
 namespace dml::pairs {
 
 /// The logistic step 1 / (1 + e^-t), by the exp of the team, so that loops of it are vectorised.
+/// Below e^-60 it is 0: products of it would be denormal numbers, which processors are slow at.
 template <class T, class Team> DML_HOST_DEVICE T soft_step(const Team& team, T t) {
-  return T(1) / (T(1) + team.exp(-t));
+  const T step = T(1) / (T(1) + team.exp(-t));
+  return t < T(-60) ? T(0) : step;
 }
 
 /// Whether some value may lie outside of the bounds.
