@@ -5,6 +5,7 @@
 
 #include "apps/app.hpp"
 #include "apps/common/net_target.hpp"
+#include "apps/common/records.hpp"
 #include "weights_convert/convert.hpp"
 
 namespace dml {
@@ -133,7 +134,7 @@ int run(const Terminal& terminal, const Options& options) {
   if (terminal.json) {
     nlohmann::json result = result_json(converted, options.list);
     if (!options.list) result["output"] = output.string();
-    terminal.print(result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    terminal.print(json_text(result));
   } else if (options.list) {
     print_list(terminal, converted);
   } else {
@@ -166,5 +167,9 @@ int main(int argc, char** argv) {
                     "pth -o mine.pth"},
        .flags = [&](CLI::App& app) { dml::add_flags(app, options); },
        .run = [&](const dml::Terminal& terminal) { return dml::run(terminal, options); },
-       .words = {{"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}}});
+       .words =
+           [] {
+             return std::map<std::string, std::vector<std::string>>{
+                 {"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}};
+           }});
 }

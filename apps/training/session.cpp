@@ -10,6 +10,7 @@
 #include "data/check.hpp"
 #include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
+#include "dml/training/distances.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
 
@@ -88,10 +89,7 @@ void Session::read_data() {
   const bool honest = config_.text("protocol") == "honest";
   if (!data_.synthetic) {
     data_.fingerprint = fingerprint(manifest);
-    if (config_.text("on_bad_image") == "skip")
-      manifest =
-          without_bad_images(std::move(manifest), device_.threads(),
-                             [&](const std::string& text) { options_.notice(Warning{text}); });
+    if (config_.text("on_bad_image") == "skip") leave_out_bad_images(manifest);
     if (honest) manifest = with_validation(manifest, config_.number("validation_classes"));
     data_.train = manifest.of(Split::train);
     data_.test = manifest.of(Split::test);
@@ -104,6 +102,16 @@ void Session::read_data() {
   data_.classes = classes_of(data_.train);
   if (data_.train.empty())
     throw DataError(name + ": no training images in " + manifest.root.string());
+}
+
+void Session::leave_out_bad_images(Manifest& manifest) {
+  const auto before = std::ssize(manifest.items);
+  manifest = without_bad_images(
+      std::move(manifest), device_.threads(),
+      [&](const std::string& text) { options_.notice(Warning{text}); }, options_.keep_going);
+  data_.left_out = before - std::ssize(manifest.items);
+  options_.notice(Notice{
+      fmt::format("{} of {} images cannot be read and are left out", data_.left_out, before)});
 }
 
 /// For a dry run without data: labels of the published sizes, or of the classes that are
@@ -339,15 +347,17 @@ Embedder Session::embedder() {
   return [this](const Var& images) { return loss_->embed((*model_)(images).embedding); };
 }
 
-Measurement Session::measure(const std::vector<Item>& items,
-                             const std::function<bool()>& keep_going) {
+Measured Session::measure(const std::vector<Item>& items, const std::function<bool()>& keep_going,
+                          std::int64_t neighbours) {
   Loader loader = make_loader(items, augment_->test());
   const WeightHold hold = model_->net().hold_weights();
   const Tensor embeddings =
       embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
   RetrievalSet set = retrieval_set(embeddings, items);
   set.embeddings = loss_->embed_set(device_, embeddings, set.queries, set.gallery);
-  return dml::measure(device_, set, config_.text("metrics"), {});
+  Measurement result =
+      dml::measure(device_, set, config_.text("metrics"), {.neighbours = neighbours});
+  return {std::move(set), std::move(result)};
 }
 
 TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
@@ -366,7 +376,10 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
                      .events = events,
                      .groups = groups_.get()};
   if (!data_.evaluation.empty())
-    parts.evaluate = [this, keep_going] { return measure(data_.evaluation, keep_going).figures; };
+    parts.evaluate = [this, keep_going]() -> Evaluated {
+      const Measured found = measure(data_.evaluation, keep_going);
+      return {found.result.figures, distance_histograms(device_, found.set)};
+    };
   parts.embed_training_set = [this, keep_going] {
     Loader loader = make_loader(data_.train, augment_->test());
     const WeightHold hold = model_->net().hold_weights();
