@@ -47,9 +47,12 @@ class Training {
     dml::listen_for_interrupts();
     dml::Events events;
     add_terminal_sink(events, config);
-    dml::SessionOptions options{.notice = [&](const dml::Event& event) { events.emit(event); },
-                                .allow_synthetic = flags_.dry_run,
-                                .keep_going = dml::keep_going};
+    const auto notice = [&](const dml::Event& event) {
+      events.emit(event);
+      early_.push_back(event);
+    };
+    dml::SessionOptions options{
+        .notice = notice, .allow_synthetic = flags_.dry_run, .keep_going = dml::keep_going};
     if (flags_.resume() && !flags_.dry_run) options.resumed = resumed_metadata(config);
     dml::Session session(config, open_device(), options);
     if (flags_.dry_run) return dry_run(session);
@@ -228,9 +231,13 @@ class Training {
     const dml::RunFolder run = dml::RunFolder::prepare(folder(&config), existing);
     dml::write_file_atomically(run.config(), config.to_toml());
     write_environment(session, run);
-    events.add(dml::metrics_file(run.metrics(), config.integer("log_every")));
-    events.add(dml::epochs_file(run.epochs(), config.list("metrics")));
-    events.add(dml::log_file(run.log(), config.integer("log_every")));
+    const auto add = [&](std::unique_ptr<dml::Sink> sink) {
+      for (const dml::Event& event : early_) sink->on(event, 0);
+      events.add(std::move(sink));
+    };
+    add(dml::metrics_file(run.metrics(), config.integer("log_every")));
+    add(dml::epochs_file(run.epochs(), config.list("metrics")));
+    add(dml::log_file(run.log(), config.integer("log_every")));
     if (config.flag("tensorboard"))
       events.add(dml::tensorboard_file(run.path(), config.integer("log_every")));
     dml::Trainer trainer(session.parts(events, dml::keep_going), session.trainer_options(), run,
@@ -272,6 +279,7 @@ class Training {
   const dml::TrainFlags& flags_;
   const dml::Terminal& terminal_;
   dml::Preset preset_;
+  std::vector<dml::Event> early_;  ///< told before the run folder was there
 };
 
 }  // namespace

@@ -60,6 +60,13 @@ bool is_switch(const std::string& key) {
   return key == "freeze_batch_norm" || flag_info(key).type == "flag";
 }
 
+/// The last value that an option was given; "" where it stands alone. (CLI11 gives such an option
+/// its default, which is the opposite of what the user said.)
+std::string value_of(const CLI::Option& option) {
+  const std::vector<std::string>& results = option.results();
+  return results.empty() ? "" : results.back();
+}
+
 std::string negated(const std::string& key) { return "--no-" + hyphened(key).substr(2); }
 
 /// What a dataset is called here, if that is another name than the given one; else "".
@@ -170,9 +177,10 @@ std::vector<Given> TrainFlags::given() const {
     all.push_back({key, value, spelling + " " + value, Layer::flag});
   };
   for (const auto& flag : old_)
-    if (flag->option->count() > 0) add(flag->key, flag->spelling, flag->value);
+    if (flag->option->count() > 0) add(flag->key, flag->spelling, value_of(*flag->option));
   for (const auto& [key, flag] : flags_)
-    if (flag.option != nullptr && flag.option->count() > 0) add(key, flag.spelling, flag.value);
+    if (flag.option != nullptr && flag.option->count() > 0)
+      add(key, flag.spelling, value_of(*flag.option));
   for (const auto& [key, given] : negative_)
     if (given) add(key, negated(key), "false");
   for (const std::string& text : assignments) all.push_back(parse_assignment(text));
