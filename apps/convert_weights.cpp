@@ -171,13 +171,15 @@ void check_written(const std::filesystem::path& output, const weights::Converted
                             output.string(), difference));
 }
 
-std::string text_of(const Checked& checked) {
-  return checked.stored ? fmt::format(
-                              "check: the features of a fixed picture are the stored ones "
-                              "(difference {:.1e} of their length)",
-                              checked.difference)
-                        : "check: the file had no features to compare with; those of a fixed "
-                          "picture are stored now";
+std::string text_of(const Checked& checked, bool stores) {
+  if (checked.stored)
+    return fmt::format(
+        "check: the features of a fixed picture are the stored ones (difference {:.1e} of their "
+        "length)",
+        checked.difference);
+  const std::string text = "check: the file holds no features to compare with; ";
+  return text + (stores ? "those of a fixed picture are stored now"
+                        : "--check with -o FILE.safetensors stores them");
 }
 
 int run(const Terminal& terminal, const Options& options) {
@@ -210,7 +212,8 @@ int run(const Terminal& terminal, const Options& options) {
                                converted.mapping.tensors.size(),
                                elements(converted.mapping.tensors), converted.source.format));
   }
-  if (checked && !terminal.json) terminal.print(text_of(*checked));
+  if (checked && !terminal.json)
+    terminal.print(text_of(*checked, !options.list && target == weights::Target::safetensors));
   return exit_done;
 }
 

@@ -44,14 +44,14 @@ Renaming Renaming::read(const std::filesystem::path& file) {
       for (const auto& [from, to] : *node.as_table())
         rules.rename_.emplace_back(std::string(from.str()), text_of(to, rules.source_));
     } else {
-      throw FormatError(fmt::format("{}:{}: wanted drop = [\"...\"] or a table [rename], found '{}'",
-                                    rules.source_, node.source().begin.line, key.str()));
+      throw FormatError(
+          fmt::format("{}:{}: wanted drop = [\"...\"] or a table [rename], found '{}'",
+                      rules.source_, node.source().begin.line, key.str()));
     }
   }
   // The longest first, so that the first that fits counts.
-  std::stable_sort(rules.rename_.begin(), rules.rename_.end(), [](const auto& a, const auto& b) {
-    return a.first.size() > b.first.size();
-  });
+  std::stable_sort(rules.rename_.begin(), rules.rename_.end(),
+                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
   return rules;
 }
 
@@ -81,9 +81,10 @@ NamedTensors Renaming::apply(NamedTensors tensors) const {
   for (const auto& [from, to] : rename_) all.push_back(from);
   for (const std::string& rule : all)
     if (!used.contains(rule))
-      throw UsageError(fmt::format("{}: no tensor's name begins with '{}'  (convert_weights FILE "
-                                   "--list)",
-                                   source_, rule));
+      throw UsageError(
+          fmt::format("{}: no tensor's name begins with '{}'  (convert_weights FILE "
+                      "--list)",
+                      source_, rule));
   return result;
 }
 

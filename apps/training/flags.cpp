@@ -60,13 +60,6 @@ bool is_switch(const std::string& key) {
   return key == "freeze_batch_norm" || flag_info(key).type == "flag";
 }
 
-/// The last value that an option was given; "" where it stands alone. (CLI11 gives such an option
-/// its default, which is the opposite of what the user said.)
-std::string value_of(const CLI::Option& option) {
-  const std::vector<std::string>& results = option.results();
-  return results.empty() ? "" : results.back();
-}
-
 std::string negated(const std::string& key) { return "--no-" + hyphened(key).substr(2); }
 
 /// What a dataset is called here, if that is another name than the given one; else "".
@@ -129,10 +122,13 @@ void TrainFlags::add_settings(CLI::App& app) {
       flag.option = app.add_option(short_form(key) + flag.spelling, flag.value, info.help)
                         ->type_name(value_name(info))
                         ->group(group.title);
-      if (is_switch(key)) flag.option->expected(0, 1);
-      if (is_switch(key)) add_negative(app, key, group.title);
-      if (!info.fallback.empty() && info.fallback != "none")
+      if (is_switch(key)) {
+        // CLI11 takes a default for the value of a flag without one: --x would mean "false".
+        flag.option->expected(0, 1)->description(info.help + " [" + info.fallback + "]");
+        add_negative(app, key, group.title);
+      } else if (!info.fallback.empty() && info.fallback != "none") {
         flag.option->default_str(info.fallback);
+      }
     }
   app.add_flag("--deterministic,!--no-deterministic", deterministic_,
                "every run repeats bit for bit, with or without it")
@@ -177,10 +173,9 @@ std::vector<Given> TrainFlags::given() const {
     all.push_back({key, value, spelling + " " + value, Layer::flag});
   };
   for (const auto& flag : old_)
-    if (flag->option->count() > 0) add(flag->key, flag->spelling, value_of(*flag->option));
+    if (flag->option->count() > 0) add(flag->key, flag->spelling, flag->value);
   for (const auto& [key, flag] : flags_)
-    if (flag.option != nullptr && flag.option->count() > 0)
-      add(key, flag.spelling, value_of(*flag.option));
+    if (flag.option != nullptr && flag.option->count() > 0) add(key, flag.spelling, flag.value);
   for (const auto& [key, given] : negative_)
     if (given) add(key, negated(key), "false");
   for (const std::string& text : assignments) all.push_back(parse_assignment(text));
