@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -174,8 +175,9 @@ class TensorBoard final : public Sink {
 
   void record(const std::string& bytes) {
     const std::string length = little(bytes.size(), 8);
+    errno = 0;
     out_ << length << masked_crc(length) << bytes << masked_crc(bytes) << std::flush;
-    if (!out_) throw Error(file_.string() + ": writing failed (is the disk full?)");
+    if (!out_) throw Error(file_.string() + ": writing failed: " + std::strerror(errno));
   }
 
   fs::path file_;
