@@ -48,12 +48,13 @@ TEST_CASE("bad images: a run fails at the first, or leaves them out, names and c
   };
   const Outcome fails = run("dmltrain", arguments({}));
   CHECK(fails.status == 3);
-  CHECK((contains(fails.err, data.no_picture.string()) || contains(fails.err, data.cut_off.string())));
+  CHECK((contains(fails.err, data.no_picture.string()) ||
+         contains(fails.err, data.cut_off.string())));
 
   const Outcome skips = run("dmltrain", arguments({"--on-bad-image", "skip", "--overwrite"}));
   REQUIRE_MESSAGE(skips.status == 0, skips.err);
-  for (const std::string& text : {skips.err, dml::read_file(out / "log.txt"),
-                                  dml::read_file(out / "metrics.jsonl")}) {
+  for (const std::string& text :
+       {skips.err, dml::read_file(out / "log.txt"), dml::read_file(out / "metrics.jsonl")}) {
     CHECK(contains(text, data.no_picture.string()));
     CHECK(contains(text, data.cut_off.string()));
     CHECK(contains(text, "2 of 64 images cannot be read and are left out"));

@@ -131,7 +131,8 @@ TEST_CASE("flags: --json is one object for every tool and every question") {
                                                      {"--manual"},
                                                      {"--completion", "bash"}})
       CHECK(json_of(tool, question)["tool"] == tool);
-  for (const char* what : {"nets", "losses", "miners", "samplers", "metrics", "datasets", "presets"})
+  for (const char* what :
+       {"nets", "losses", "miners", "samplers", "metrics", "datasets", "presets"})
     CHECK(json_of("dmltrain", {"--list", what})[what].size() > 1);
   CHECK(json_of("dmldata", {"list"})["datasets"].size() > 1);
   CHECK(json_of("dmlinfo", {})["program"]["name"] == "dml");
@@ -147,7 +148,8 @@ TEST_CASE("flags: completion scripts are ones that their shells can read") {
   const TempFolder folder;
   for (const std::string shell : {"bash", "zsh", "fish"}) {
     if (std::system(("command -v " + shell + " >/dev/null").c_str()) != 0) continue;
-    for (const std::string tool : {"dmltrain", "dmleval", "dmldata", "dmlinfo", "convert_weights"}) {
+    for (const std::string tool :
+         {"dmltrain", "dmleval", "dmldata", "dmlinfo", "convert_weights"}) {
       dml::write_file_atomically(folder / "script", run(tool, {"--completion", shell}).out);
       const std::string command = shell + " -n '" + (folder / "script").string() + "'";
       CHECK_MESSAGE(std::system(command.c_str()) == 0, command, " of ", tool);

@@ -24,7 +24,8 @@ TEST_CASE("convert_weights --check: features of a fixed picture are stored and c
   CHECK(again["compared"].get<bool>());
   CHECK(again["difference"].get<double>() < 1e-5);
   // The same weights by way of PyTorch's format give the same features.
-  const auto back = check({second, "--net", "resnet18", "-o", (folder / "back.safetensors").string()});
+  const auto back =
+      check({second, "--net", "resnet18", "-o", (folder / "back.safetensors").string()});
   CHECK_FALSE(back["compared"].get<bool>());
   dml::SafeTensors file = dml::read_safetensors(first);
   CHECK(dml::read_safetensors(folder / "back.safetensors").text("check.features") ==
