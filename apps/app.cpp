@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <optional>
 
@@ -234,6 +235,9 @@ int run_tool(int argc, const char* const* argv, const Tool& tool) {
     if (terminal.verbose)
       write_to(stderr, fmt::format("  at {}:{}", error.where().file, error.where().line));
     return error.exit_code();
+  } catch (const std::filesystem::filesystem_error& error) {
+    report(terminal, fmt::format("{}: {}", error.path1().string(), error.code().message()));
+    return exit_failed;
   } catch (const std::bad_alloc&) {
     report(terminal, "out of memory");
     return exit_device;

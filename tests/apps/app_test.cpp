@@ -146,6 +146,10 @@ TEST_CASE("tools: every error becomes a line and its exit status") {
   CHECK(run({"x"}, failing(DeviceError("bad"))).status == 4);
   CHECK(run({"x"}, failing(std::bad_alloc())).status == 4);
   CHECK(run({"x"}, failing(std::bad_alloc())).err == "example: out of memory\n");
+  const std::filesystem::filesystem_error read_only(
+      "cannot remove", "runs/a", std::make_error_code(std::errc::read_only_file_system));
+  CHECK(run({"x"}, failing(read_only)).status == 1);
+  CHECK(run({"x"}, failing(read_only)).err == "example: runs/a: Read-only file system\n");
   CHECK(run({"x"}, failing(std::logic_error("odd"))).status == 1);
   CHECK(contains(run({"x"}, failing(std::logic_error("odd"))).err, "unexpected error: odd"));
 }

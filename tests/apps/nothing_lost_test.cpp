@@ -40,6 +40,7 @@ TEST_CASE("nothing lost: a disk that is full in mid-run") {
   CHECK(full.err.find("File too large") != std::string::npos);
   CHECK(last_weights(out) == before);
   CHECK(clean(out / "checkpoints"));
+  CHECK_FALSE(fs::exists(out / "checkpoints/last.safetensors.new"));
   CHECK(run("dmltrain", go_on).status == 0);
   CHECK(last_weights(out) == undisturbed_rich());
 }
