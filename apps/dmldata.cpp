@@ -4,10 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/app.hpp"
+#include "apps/common/dataset.hpp"
 #include "apps/common/interrupt.hpp"
 #include "apps/common/records.hpp"
-#include "apps/training/session.hpp"
 #include "data/check.hpp"
+#include "engine/config.hpp"
 #include "engine/file.hpp"
 
 namespace {

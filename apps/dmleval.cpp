@@ -15,7 +15,6 @@
 #include "apps/training/result.hpp"
 #include "apps/training/schema.hpp"
 #include "apps/training/session.hpp"
-#include "data/check.hpp"
 #include "engine/npy.hpp"
 
 namespace {
@@ -160,18 +159,11 @@ class ImageEvaluation {
     if (manifest.items.empty())
       throw dml::DataError(fmt::format("{}: no images in split '{}' of {}", dataset_,
                                        options_.split, manifest.root.string()));
-    if (options_.skips_bad_images()) leave_out_bad_images(manifest);
+    if (options_.skips_bad_images())
+      left_out_ = dml::leave_out_bad_images(
+          manifest, device_.threads(), [&](const std::string& text) { terminal_.note(text); },
+          dml::keep_going);
     return manifest.items;
-  }
-
-  void leave_out_bad_images(dml::Manifest& manifest) {
-    const auto before = std::ssize(manifest.items);
-    manifest = dml::without_bad_images(
-        std::move(manifest), device_.threads(),
-        [&](const std::string& text) { terminal_.note(text); }, dml::keep_going);
-    left_out_ = before - std::ssize(manifest.items);
-    terminal_.note(
-        fmt::format("{} of {} images cannot be read and are left out", left_out_, before));
   }
 
   /// Paths below the folder of the dataset, as --queries and --gallery name them.

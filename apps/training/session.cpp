@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "apps/app.hpp"
 #include "apps/training/model_file.hpp"
 #include "apps/training/presets.hpp"
-#include "data/check.hpp"
 #include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
 #include "dml/training/distances.hpp"
@@ -46,25 +43,6 @@ BatchNormMode batch_norm_of(const std::string& freeze) {
 
 }  // namespace
 
-fs::path data_folder(const std::string& configured) {
-  if (!configured.empty()) return configured;
-  const char* environment = std::getenv("DML_DATA_DIR");
-  return environment != nullptr && *environment != '\0' ? environment : "data";
-}
-
-Manifest read_dataset(const std::string& name, const Settings& settings, const fs::path& root,
-                      const std::function<void(const std::string&)>& notice) {
-  try {
-    return Registry<Dataset>::make(name, settings, {.root = root, .notice = notice})->read();
-  } catch (const FormatError&) {
-    throw;
-  } catch (const DataError& error) {
-    if (std::string(error.what()).find("--dataset shapes") != std::string::npos) throw;
-    throw DataError(std::string(error.what()) +
-                    "\n  to try it at once on images that are built in: --dataset shapes");
-  }
-}
-
 Session::Session(const Config& config, Device device, SessionOptions options)
     : config_(config),
       device_(std::move(device)),
@@ -89,7 +67,10 @@ void Session::read_data() {
   const bool honest = config_.text("protocol") == "honest";
   if (!data_.synthetic) {
     data_.fingerprint = fingerprint(manifest);
-    if (config_.text("on_bad_image") == "skip") leave_out_bad_images(manifest);
+    if (config_.text("on_bad_image") == "skip")
+      data_.left_out = leave_out_bad_images(
+          manifest, device_.threads(),
+          [&](const std::string& text) { options_.notice(Warning{text}); }, options_.keep_going);
     if (honest) manifest = with_validation(manifest, config_.number("validation_classes"));
     data_.train = manifest.of(Split::train);
     data_.test = manifest.of(Split::test);
@@ -102,16 +83,6 @@ void Session::read_data() {
   data_.classes = classes_of(data_.train);
   if (data_.train.empty())
     throw DataError(name + ": no training images in " + manifest.root.string());
-}
-
-void Session::leave_out_bad_images(Manifest& manifest) {
-  const auto before = std::ssize(manifest.items);
-  manifest = without_bad_images(
-      std::move(manifest), device_.threads(),
-      [&](const std::string& text) { options_.notice(Warning{text}); }, options_.keep_going);
-  data_.left_out = before - std::ssize(manifest.items);
-  options_.notice(Notice{
-      fmt::format("{} of {} images cannot be read and are left out", data_.left_out, before)});
 }
 
 /// For a dry run without data: labels of the published sizes, or of the classes that are

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/dataset.hpp"
 #include "data/loader.hpp"
 #include "dml/groups.hpp"
 #include "dml/training/embed.hpp"
@@ -74,7 +75,6 @@ class Session {
  private:
   void read_data();
   void make_up_labels();
-  void leave_out_bad_images(Manifest& manifest);
   void build();
   void build_optimizer();
   void require_batches() const;
@@ -100,14 +100,5 @@ class Session {
   Preprocessing preprocessing_;
   std::string source_ = "random";
 };
-
-/// $DML_DATA_DIR or ./data where the configuration names no folder.
-std::filesystem::path data_folder(const std::string& configured);
-
-/// The dataset of that name below a folder, with a way to a first try in the error when it is not
-/// there.
-Manifest read_dataset(const std::string& name, const Settings& settings,
-                      const std::filesystem::path& root,
-                      const std::function<void(const std::string&)>& notice);
 
 }  // namespace dml

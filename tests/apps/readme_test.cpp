@@ -49,7 +49,8 @@ Outcome run_in(const TempFolder& folder, std::string command,
     if (const std::size_t at = command.find(from); at != std::string::npos)
       command.replace(at, from.size(), to);
   // Short enough for a test: the same flags, fewer steps and pixels.
-  if (command.rfind("dmltrain --net", 0) == 0) command += " --steps 1 --image-size 64 --eval-every 0 --no-eval-before --overwrite";
+  if (command.rfind("dmltrain --net", 0) == 0)
+    command += " --steps 1 --image-size 64 --eval-every 0 --no-eval-before --overwrite";
   const std::string whole = "cd '" + folder.path().string() + "' && PATH='" +
                             dml::testing::build_dir().string() + "':$PATH " + command +
                             " >.out 2>.err";
@@ -77,8 +78,9 @@ TEST_CASE("README: its commands work, one after the other") {
   const TempFolder folder;
   write_pictures(folder);
   // Stands for the published file, which is not ours to hand out.
-  const std::string net = "dmltrain --net bninception --loss softmax --dataset folder --data-dir "
-                          "pictures --sampler shuffle --batch-size 8 -o runs/start";
+  const std::string net =
+      "dmltrain --net bninception --loss softmax --dataset folder --data-dir "
+      "pictures --sampler shuffle --batch-size 8 -o runs/start";
   REQUIRE(run_in(folder, net, {}).status == 0);
   REQUIRE(run_in(folder,
                  "convert_weights runs/start/checkpoints/last.safetensors --net bninception --to "
