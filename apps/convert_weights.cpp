@@ -5,6 +5,8 @@
 
 #include "apps/app.hpp"
 #include "apps/common/net_target.hpp"
+#include "apps/common/records.hpp"
+#include "apps/common/weight_check.hpp"
 #include "weights_convert/convert.hpp"
 
 namespace dml {
@@ -12,9 +14,9 @@ namespace {
 
 /// The tool's own flags.
 struct Options {
-  std::string input, output, net, from = "auto", to = "safetensors";
+  std::string input, output, net, from = "auto", to = "safetensors", map;
   std::int64_t classes = 0;
-  bool list = false, lenient = false;
+  bool list = false, lenient = false, check = false;
 };
 
 void add_flags(CLI::App& app, Options& options) {
@@ -37,8 +39,16 @@ void add_flags(CLI::App& app, Options& options) {
                  "classes of the net; a classifier of another size is kept out")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 31).description(""));
-  app.add_flag("--lenient", options.lenient, "missing and extra tensors are notes, not errors");
-  app.add_flag("--list", options.list, "show the tensors and write nothing");
+  app.add_option(
+         "--map", options.map,
+         "a TOML file with names of one's own: [rename] \"encoder.\" = \"\", drop = [\"ema.\"]")
+      ->type_name("RULES.toml");
+  app.add_flag("--lenient,!--no-lenient", options.lenient,
+               "missing and extra tensors are notes, not errors");
+  app.add_flag("--list,!--no-list", options.list, "show the tensors and write nothing");
+  app.add_flag("--check,!--no-check", options.check,
+               "run a fixed picture through the net and compare with the features that are stored "
+               "with the weights; where none are, they are stored now");
 }
 
 weights::ConvertOptions plan(const Options& options) {
@@ -46,6 +56,7 @@ weights::ConvertOptions plan(const Options& options) {
   result.input = options.input;
   result.from = options.from;
   result.lenient = options.lenient;
+  if (!options.map.empty()) result.renaming = weights::Renaming::read(options.map);
   result.metadata["dml.format"] = "weights 1";
   result.metadata["program"] = std::string("convert_weights ") + version();
   if (options.from != "auto") static_cast<void>(Registry<weights::Rule>::find(options.from));
@@ -119,6 +130,58 @@ void print_notes(const Terminal& terminal, const Options& options,
                                 converted.source.left_out));
 }
 
+/// What --check found.
+struct Checked {
+  FixedFeatures features;
+  bool stored = false;    ///< whether the input had features to compare with
+  double difference = 0;  ///< to these, in their length
+};
+
+/// Features of the same weights on two machines differ by rounding alone.
+constexpr double may_differ = 1e-3;
+
+Checked check(const weights::Converted& converted, const std::string& input) {
+  if (!converted.metadata.contains("net"))
+    throw UsageError(input + ": --check wants the name of its net: --net NAME");
+  Checked result;
+  result.features = fixed_features({converted.mapping.tensors, converted.metadata}, input,
+                                   converted.mapping.last_stage);
+  const auto stored = converted.metadata.find(FixedFeatures::metadata_key);
+  if (stored == converted.metadata.end()) return result;
+  result.stored = true;
+  result.difference = apart(result.features, FixedFeatures::from_json(stored->second));
+  if (!(result.difference <= may_differ))
+    throw FormatError(fmt::format(
+        "{}: the features of a fixed picture differ from those stored with the weights by {:.1e} "
+        "of "
+        "their length; up to {:.0e} is rounding\n  the tensors or their preprocessing were changed "
+        "after the features were stored; convert the original file again",
+        input, result.difference, may_differ));
+  return result;
+}
+
+/// Reads a file that was just written and compares what it computes.
+void check_written(const std::filesystem::path& output, const weights::Converted& converted,
+                   const Checked& before) {
+  SafeTensors again{weights::read_weights(output).tensors, converted.metadata};
+  const double difference =
+      apart(fixed_features(again, output.string(), converted.mapping.last_stage), before.features);
+  if (!(difference <= may_differ))
+    throw Error(fmt::format("{}: read back, the weights give other features ({:.1e})",
+                            output.string(), difference));
+}
+
+std::string text_of(const Checked& checked, bool stores) {
+  if (checked.stored)
+    return fmt::format(
+        "check: the features of a fixed picture are the stored ones (difference {:.1e} of their "
+        "length)",
+        checked.difference);
+  const std::string text = "check: the file holds no features to compare with; ";
+  return text + (stores ? "those of a fixed picture are stored now"
+                        : "--check with -o FILE.safetensors stores them");
+}
+
 int run(const Terminal& terminal, const Options& options) {
   const weights::Target target = weights::target_of(options.to);
   const std::filesystem::path output = options.output.empty()
@@ -127,13 +190,21 @@ int run(const Terminal& terminal, const Options& options) {
   std::error_code none;
   if (!options.list && std::filesystem::equivalent(output, options.input, none))
     throw UsageError(options.input + ": would be written over itself; name another file with -o");
-  const weights::Converted converted = weights::convert(plan(options));
+  weights::Converted converted = weights::convert(plan(options));
   print_notes(terminal, options, converted);
+  std::optional<Checked> checked;
+  if (options.check) {
+    checked = check(converted, options.input);
+    converted.metadata[FixedFeatures::metadata_key] = checked->features.to_json();
+  }
   if (!options.list) weights::write_converted(converted, output, target);
+  if (checked && !options.list) check_written(output, converted, *checked);
   if (terminal.json) {
     nlohmann::json result = result_json(converted, options.list);
     if (!options.list) result["output"] = output.string();
-    terminal.print(result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    if (checked)
+      result["check"] = {{"compared", checked->stored}, {"difference", checked->difference}};
+    terminal.print(json_text(result));
   } else if (options.list) {
     print_list(terminal, converted);
   } else {
@@ -141,6 +212,8 @@ int run(const Terminal& terminal, const Options& options) {
                                converted.mapping.tensors.size(),
                                elements(converted.mapping.tensors), converted.source.format));
   }
+  if (checked && !terminal.json)
+    terminal.print(text_of(*checked, !options.list && target == weights::Target::safetensors));
   return exit_done;
 }
 
@@ -161,10 +234,14 @@ int main(int argc, char** argv) {
        .summary = "Converts weights of PyTorch to safetensors without running anything in them.",
        .examples = {"convert_weights model.pth --list",
                     "convert_weights model.pth -o model.safetensors",
-                    "convert_weights bn_inception-52deb4733.pth --net bninception",
+                    "convert_weights bn_inception-52deb4733.pth --net bninception --check",
                     "convert_weights runs/mine/checkpoints/best.safetensors --net resnet50 --to "
                     "pth -o mine.pth"},
        .flags = [&](CLI::App& app) { dml::add_flags(app, options); },
        .run = [&](const dml::Terminal& terminal) { return dml::run(terminal, options); },
-       .words = {{"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}}});
+       .words =
+           [] {
+             return std::map<std::string, std::vector<std::string>>{
+                 {"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}};
+           }});
 }

@@ -4,8 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/app.hpp"
-#include "apps/training/session.hpp"
+#include "apps/common/dataset.hpp"
+#include "apps/common/interrupt.hpp"
+#include "apps/common/records.hpp"
 #include "data/check.hpp"
+#include "engine/config.hpp"
 #include "engine/file.hpp"
 
 namespace {
@@ -68,7 +71,7 @@ int list(const dml::Terminal& terminal) {
                     {"aliases", entry.about.aliases}});
     text += fmt::format("{:<16} {}\n", name, entry.about.summary);
   }
-  terminal.print(terminal.json ? json.dump(2) : text);
+  terminal.print(terminal.json ? dml::json_text({{"datasets", json}}) : text);
   return dml::exit_done;
 }
 
@@ -115,12 +118,6 @@ struct Finding {
   std::string file, problem;
 };
 
-std::string csv_cell(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? "\"\"" : std::string(1, c);
-  return result + "\"";
-}
-
 /// Looks at a dataset and tells what is wrong with it.
 class Verification {
  public:
@@ -136,8 +133,7 @@ class Verification {
     look();
     if (!options_.report.empty()) write_report();
     json_["ok"] = good_;
-    terminal_.print(terminal_.json ? json_.dump(2, ' ', false, Json::error_handler_t::replace)
-                                   : text_);
+    terminal_.print(terminal_.json ? dml::json_text(json_) : text_);
     return good_ ? dml::exit_done : dml::exit_data;
   }
 
@@ -164,7 +160,7 @@ class Verification {
   void look() {
     const int threads = terminal_.open_device().threads();
     const auto& items = data_.manifest.items;
-    const dml::ImageCheck check = dml::check_images(items, options_.deep, threads);
+    const dml::ImageCheck check = dml::check_images(items, options_.deep, threads, dml::keep_going);
     const auto twins = dml::exact_duplicates(items, threads);
     for (const auto& problem : check.unreadable)
       findings_.push_back({name(problem.item), problem.text});
@@ -204,7 +200,7 @@ class Verification {
     for (const Finding& one : findings_) {
       std::string problem = one.problem;
       std::replace(problem.begin(), problem.end(), '\n', ' ');
-      csv += csv_cell(one.file) + "," + csv_cell(problem) + "\n";
+      csv += dml::csv_cell(one.file) + "," + dml::csv_cell(problem) + "\n";
     }
     dml::write_file_atomically(options_.report, csv);
   }
@@ -235,8 +231,8 @@ Spread spread_of(std::vector<std::int64_t> numbers) {
 
 int stats(const Options& options, const dml::Terminal& terminal) {
   const Read data = read(options, terminal);
-  const dml::ImageCheck check =
-      dml::check_images(data.manifest.items, false, terminal.open_device().threads());
+  const dml::ImageCheck check = dml::check_images(
+      data.manifest.items, false, terminal.open_device().threads(), dml::keep_going);
   Json json = {{"dataset", data.name}, {"root", data.manifest.root.string()}};
   std::string text =
       fmt::format("{:<34}{:>9}{:>9}{:>9}{:>11}\n", data.name, "least", "median", "most", "mean");
@@ -271,7 +267,7 @@ int stats(const Options& options, const dml::Terminal& terminal) {
   if (!check.unreadable.empty())
     text += fmt::format("  {} images cannot be read; dmldata verify names them\n",
                         check.unreadable.size());
-  terminal.print(terminal.json ? json.dump(2) : text);
+  terminal.print(terminal.json ? dml::json_text(json) : text);
   return dml::exit_done;
 }
 
@@ -287,6 +283,7 @@ int main(int argc, char** argv) {
                         .flags = [&](CLI::App& app) { add_flags(app, options); },
                         .run =
                             [&](const dml::Terminal& terminal) {
+                              dml::listen_for_interrupts();
                               if (options.list->parsed()) return list(terminal);
                               if (options.stats->parsed()) return stats(options, terminal);
                               return Verification(options, terminal).run();

@@ -73,7 +73,7 @@ std::vector<Given> read_toml(const std::filesystem::path& file, Layer layer, std
 }
 
 std::string toml_value(const FieldInfo& info, const std::string& text) {
-  if (info.type == "text") return toml_text(text);
+  if (info.type == "text" || info.type == "component") return toml_text(text);
   // TOML tells whole numbers and fractions apart; "1" for a fraction would still read back here,
   // but not in other programs that expect a float.
   if (info.type == "number" && text.find_first_of(".eEn") == std::string::npos) return text + ".0";

@@ -86,6 +86,7 @@ Converted convert(const ConvertOptions& options) {
   Converted result;
   result.source = read_weights(options.input);
   NamedTensors tensors = std::move(result.source.tensors);
+  if (options.renaming) tensors = options.renaming->apply(std::move(tensors));
   if (options.net) {
     if (is_checkpoint(result.source)) result.of_loss = take_off_loss(tensors, *options.net);
     result.mapping = map_onto(std::move(tensors), *options.net, options.from);

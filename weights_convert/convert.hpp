@@ -5,6 +5,7 @@
 #include <string>
 
 #include "weights_convert/mapping.hpp"
+#include "weights_convert/rename.hpp"
 
 namespace dml::weights {
 
@@ -16,9 +17,10 @@ Target target_of(const std::string& name);
 /// What is to be converted, and into what.
 struct ConvertOptions {
   std::filesystem::path input;
-  std::string from = "auto";       ///< source of the weights, a Rule; only names without a net
-  std::optional<NetTarget> net{};  ///< without one, tensors keep the names of the file
-  bool lenient = false;            ///< missing and extra tensors are no errors
+  std::string from = "auto";           ///< source of the weights, a Rule; only names without a net
+  std::optional<Renaming> renaming{};  ///< is obeyed before anything else looks at names
+  std::optional<NetTarget> net{};      ///< without one, tensors keep the names of the file
+  bool lenient = false;                ///< missing and extra tensors are no errors
   std::map<std::string, std::string> metadata{};  ///< added to the file's (net, preprocessing ...)
 };
 

@@ -31,12 +31,12 @@ class TrainFlags {
   std::vector<Given> given() const;
   /// What --gpu-id says as a device; empty without it.
   std::string device() const;
-  /// New names of flags that were given under their old ones, as sentences.
+  /// New names of flags and datasets that were given under their old ones, as sentences.
   std::vector<std::string> old_names() const;
 
  private:
   void add_settings(CLI::App& app);
-  void add_negative(CLI::App& app, const std::string& key);
+  void add_negative(CLI::App& app, const std::string& key, const std::string& group);
   void add_old_names(CLI::App& app);
 
   struct Flag {
@@ -53,7 +53,6 @@ class TrainFlags {
   std::vector<std::unique_ptr<OldFlag>> old_;
   std::map<std::string, bool> negative_;  ///< keys of --no-x
   std::string gpu_id_;
-  bool no_freeze_ = false;
   bool deterministic_ = false;
   std::string resume_;
   CLI::Option* resume_option_ = nullptr;

@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "apps/app.hpp"
 #include "apps/training/model_file.hpp"
 #include "apps/training/presets.hpp"
-#include "data/check.hpp"
 #include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
+#include "dml/training/distances.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
 
@@ -45,25 +43,6 @@ BatchNormMode batch_norm_of(const std::string& freeze) {
 
 }  // namespace
 
-fs::path data_folder(const std::string& configured) {
-  if (!configured.empty()) return configured;
-  const char* environment = std::getenv("DML_DATA_DIR");
-  return environment != nullptr && *environment != '\0' ? environment : "data";
-}
-
-Manifest read_dataset(const std::string& name, const Settings& settings, const fs::path& root,
-                      const std::function<void(const std::string&)>& notice) {
-  try {
-    return Registry<Dataset>::make(name, settings, {.root = root, .notice = notice})->read();
-  } catch (const FormatError&) {
-    throw;
-  } catch (const DataError& error) {
-    if (std::string(error.what()).find("--dataset shapes") != std::string::npos) throw;
-    throw DataError(std::string(error.what()) +
-                    "\n  to try it at once on images that are built in: --dataset shapes");
-  }
-}
-
 Session::Session(const Config& config, Device device, SessionOptions options)
     : config_(config),
       device_(std::move(device)),
@@ -89,9 +68,9 @@ void Session::read_data() {
   if (!data_.synthetic) {
     data_.fingerprint = fingerprint(manifest);
     if (config_.text("on_bad_image") == "skip")
-      manifest =
-          without_bad_images(std::move(manifest), device_.threads(),
-                             [&](const std::string& text) { options_.notice(Warning{text}); });
+      data_.left_out = leave_out_bad_images(
+          manifest, device_.threads(),
+          [&](const std::string& text) { options_.notice(Warning{text}); }, options_.keep_going);
     if (honest) manifest = with_validation(manifest, config_.number("validation_classes"));
     data_.train = manifest.of(Split::train);
     data_.test = manifest.of(Split::test);
@@ -339,15 +318,17 @@ Embedder Session::embedder() {
   return [this](const Var& images) { return loss_->embed((*model_)(images).embedding); };
 }
 
-Measurement Session::measure(const std::vector<Item>& items,
-                             const std::function<bool()>& keep_going) {
+Measured Session::measure(const std::vector<Item>& items, const std::function<bool()>& keep_going,
+                          std::int64_t neighbours) {
   Loader loader = make_loader(items, augment_->test());
   const WeightHold hold = model_->net().hold_weights();
   const Tensor embeddings =
       embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
   RetrievalSet set = retrieval_set(embeddings, items);
   set.embeddings = loss_->embed_set(device_, embeddings, set.queries, set.gallery);
-  return dml::measure(device_, set, config_.text("metrics"), {});
+  Measurement result =
+      dml::measure(device_, set, config_.text("metrics"), {.neighbours = neighbours});
+  return {std::move(set), std::move(result)};
 }
 
 TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
@@ -366,7 +347,10 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
                      .events = events,
                      .groups = groups_.get()};
   if (!data_.evaluation.empty())
-    parts.evaluate = [this, keep_going] { return measure(data_.evaluation, keep_going).figures; };
+    parts.evaluate = [this, keep_going]() -> Evaluated {
+      const Measured found = measure(data_.evaluation, keep_going);
+      return {found.result.figures, distance_histograms(device_, found.set)};
+    };
   parts.embed_training_set = [this, keep_going] {
     Loader loader = make_loader(data_.train, augment_->test());
     const WeightHold hold = model_->net().hold_weights();

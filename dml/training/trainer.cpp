@@ -225,7 +225,9 @@ bool Trainer::after_epoch() {
   const bool due = options_.eval_every > 0 && (epoch % options_.eval_every == 0 || finished());
   if (due && parts_.evaluate) {
     try {
-      done.metrics = parts_.evaluate();
+      Evaluated found = parts_.evaluate();
+      done.metrics = std::move(found.figures);
+      done.histograms = std::move(found.histograms);
     } catch (const Interrupted&) {
       // All steps of the epoch are in this checkpoint; going on begins with the evaluation.
       write_checkpoint("last", {});

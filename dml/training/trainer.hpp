@@ -19,6 +19,12 @@
 
 namespace dml {
 
+/// What an evaluation gave.
+struct Evaluated {
+  Figures figures;
+  std::vector<Histogram> histograms{};
+};
+
 /// What a trainer works with. All of it outlives the trainer.
 struct TrainerParts {
   Device& device;
@@ -32,7 +38,7 @@ struct TrainerParts {
   Events& events;
   ParameterGroups* groups = nullptr;  ///< of the store; null: none
   /// Measures the model. The trainer compares epochs by its figures. Empty: no evaluation.
-  std::function<Figures()> evaluate{};
+  std::function<Evaluated()> evaluate{};
   /// The embeddings of all training images, for losses that look at them between epochs.
   std::function<Tensor()> embed_training_set{};
   /// Their pooled features, likewise.

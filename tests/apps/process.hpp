@@ -53,4 +53,20 @@ const std::filesystem::path& picture_folder();
 std::vector<std::string> tiny_training(const std::filesystem::path& run,
                                        const std::vector<std::string>& more = {});
 
+/// Three epochs with everything that has a state: a warm-up, a plateau, groups, two optimizers.
+std::vector<std::string> rich_training(const std::filesystem::path& run,
+                                       const std::vector<std::string>& more = {});
+
+/// The bytes of the last checkpoint's weights.
+std::string last_weights(const std::filesystem::path& run);
+
+/// Those that rich_training ends with when nothing disturbs it.
+const std::string& undisturbed_rich();
+
+/// The whole lines of a file; none where there is no file.
+std::vector<std::string> lines_of(const std::filesystem::path& file);
+
+/// Whether a folder holds nothing that a half-done writing left.
+bool clean(const std::filesystem::path& folder);
+
 }  // namespace dml::test

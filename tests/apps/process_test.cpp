@@ -142,6 +142,52 @@ std::vector<std::string> tiny_training(const fs::path& run_folder,
   return arguments;
 }
 
+std::vector<std::string> rich_training(const fs::path& out, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments =
+      tiny_training(out, {"--epochs", "3", "--warmup-epochs", "1", "--schedule", "plateau"});
+  for (const char* set :
+       {"schedule.patience=0", "schedule.threshold=1", "warmup_by=step", "clip_grad_value=0.5",
+        "groups.head.match=loss.*", "groups.head.optimizer=sgd", "groups.head.lr=0.05",
+        "groups.stem.match=conv1.*,bn1.*", "groups.stem.frozen_epochs=1",
+        "groups.stem.weight_decay=0.01", "groups.first.match=layer1.*",
+        "groups.first.freeze_from=3"}) {
+    arguments.emplace_back("--set");
+    arguments.emplace_back(set);
+  }
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string last_weights(const fs::path& run_folder) {
+  return read_file(run_folder / "checkpoints/last.safetensors");
+}
+
+const std::string& undisturbed_rich() {
+  static const std::string bytes = [] {
+    const TempFolder folder;
+    const Outcome outcome = run("dmltrain", rich_training(folder / "run"));
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+    return last_weights(folder / "run");
+  }();
+  return bytes;
+}
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::vector<std::string> lines;
+  if (!fs::exists(file)) return lines;
+  const std::string text = read_file(file);
+  for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos;
+       begin = end + 1)
+    lines.push_back(text.substr(begin, end - begin));
+  return lines;
+}
+
+bool clean(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().string().find(".tmp-") != std::string::npos) return false;
+  return true;
+}
+
 }  // namespace dml::test
 
 TEST_CASE("tools: each tells its name, its help, and has no control characters in it") {

@@ -55,27 +55,11 @@ def check_bits(folder, checkpoint):
     print(f"{len(want)} tensors: the same bits in torch {torch.__version__} and back")
 
 
-def check_features(folder, checkpoint, pictures):
-    try:
-        from torchvision.models import resnet18
-    except ImportError as error:
-        print(f"not compared with torchvision: {error}")
-        return
+def pixels_of(pictures, count):
+    """The last pictures of the list, resized, cropped and normalised as torchvision's nets want."""
     from PIL import Image
-    run("convert_weights", checkpoint, "--net", "resnet18", "--to", "pth", "-o", folder / "net.pth")
-    state = torch.load(folder / "net.pth", weights_only=True)
-    classes = state["fc.weight"].shape[0]
-    net = resnet18(num_classes=classes)
-    net.load_state_dict(state, strict=True)
-    net.fc = torch.nn.Identity()
-    net.eval()
-    run("dmleval", checkpoint, "--dataset", "shapes", "--data-dir", folder, "--set",
-        "dataset.classes=4", "--set", "dataset.images=4", "--save-embeddings", folder / "e.npy",
-        "--metrics", "recall@1")
-    ours = numpy.load(folder / "e.npy")
     images = []
-    lines = (pictures / "images.txt").read_text().splitlines()
-    for line in lines[-len(ours):]:
+    for line in (pictures / "images.txt").read_text().splitlines()[-count:]:
         picture = Image.open(pictures / "images" / line.split()[1]).convert("RGB")
         width, height = picture.size
         short = min(width, height)
@@ -84,24 +68,46 @@ def check_features(folder, checkpoint, pictures):
         images.append(numpy.asarray(picture.crop((left, top, left + 224, top + 224)), "float32"))
     x = torch.from_numpy(numpy.stack(images)) / 255
     x = (x - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
+def check_features(folder, name, checkpoint, pictures):
+    try:
+        from torchvision import models
+    except ImportError as error:
+        print(f"not compared with torchvision: {error}")
+        return
+    run("convert_weights", checkpoint, "--net", name, "--to", "pth", "-o", folder / "net.pth")
+    state = torch.load(folder / "net.pth", weights_only=True)
+    last = "fc" if "fc.weight" in state else "classifier"
+    net = getattr(models, name)(num_classes=state[last + ".weight"].shape[0])
+    net.load_state_dict(state, strict=True)
+    setattr(net, last, torch.nn.Identity())
+    net.eval()
+    run("dmleval", checkpoint, "--dataset", "shapes", "--data-dir", folder, "--set",
+        "dataset.classes=4", "--set", "dataset.images=4", "--save-embeddings", folder / "e.npy",
+        "--metrics", "recall@1")
+    ours = numpy.load(folder / "e.npy")
     with torch.no_grad():
-        theirs = net(x.permute(0, 3, 1, 2).contiguous()).numpy()
+        theirs = net(pixels_of(pictures, len(ours))).numpy()
     apart = numpy.linalg.norm(ours - theirs) / numpy.linalg.norm(theirs)
-    print(f"features of {len(ours)} pictures in torchvision: relative distance {apart:.2e}")
+    print(f"{name}: features of {len(ours)} pictures in torchvision: relative distance {apart:.2e}")
     assert apart < 2e-5, "torchvision sees other features"
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        run("dmltrain", "--net", "resnet18", "--loss", "group", "--set", "loss.anchors=1", "--dataset",
-            "shapes", "--set", "dataset.classes=4", "--set", "dataset.images=4", "--data-dir", folder,
-            "--image-size", 224, "--augment", "none", "--sampler", "classes_times_images",
-            "--images-per-class", 4, "--batch-size", 8, "--lr", 1e-3, "--epochs", 3,
-            "--metrics", "recall@1", "--device", "cpu", "-o", folder / "run")
-        checkpoint = folder / "run/checkpoints/last.safetensors"
-        check_bits(folder, checkpoint)
-        check_features(folder, checkpoint, next(folder.glob("**/images.txt")).parent)
+        for net, epochs in (("resnet18", 3), ("resnet50", 1), ("densenet121", 1)):
+            run("dmltrain", "--net", net, "--loss", "group", "--set", "loss.anchors=1", "--dataset",
+                "shapes", "--set", "dataset.classes=4", "--set", "dataset.images=4", "--data-dir",
+                folder, "--image-size", 224, "--augment", "none", "--sampler",
+                "classes_times_images", "--images-per-class", 4, "--batch-size", 8, "--lr", 1e-3,
+                "--epochs", epochs, "--metrics", "recall@1", "--device", "cpu", "-o", folder / net)
+            checkpoint = folder / net / "checkpoints/last.safetensors"
+            if net == "resnet18":
+                check_bits(folder, checkpoint)
+            check_features(folder, net, checkpoint, next(folder.glob("**/images.txt")).parent)
 
 
 if __name__ == "__main__":
