@@ -20,7 +20,7 @@ command -v ccache >/dev/null && launch=(ccache)
 flags=(-std=c++20 -O1 -g1 -I. -fopenmp -march=native -fsanitize=address,undefined
        -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-everything)
 # Everything that the readers are made of; the allocator is one that the sanitizer sees through.
-sources=(engine/{tensor,device,names,schema,file,input_file,sha256,safetensors,npy,toml,config,preprocessing}.cpp
+sources=(engine/{tensor,device,names,schema,file,input_file,sha256,safetensors,npy,toml,config,preprocessing,libraries}.cpp
          engine/cpu/parallel.cpp data/transform.cpp data/image/{reader,jpeg,jpeg_writer,png,resample}.cpp
          weights_convert/*.cpp weights_convert/rules/*.cpp
          tests/fuzz/memory_file.cpp tests/fuzz/plain_allocator.cpp)
@@ -54,7 +54,7 @@ for target in "${targets[@]}"; do
     -o "$build/$target" "${libraries[@]}"
   mkdir -p "$build/corpus/$target"
   if "$build/$target" "$build/corpus/$target" "$build/seeds/$target" -max_total_time="$seconds" \
-      -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=20 -max_len=65536 -print_final_stats=1 \
+      -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=60 -max_len=65536 -print_final_stats=1 \
       -artifact_prefix="$build/found/$target-" >"$build/$target.log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
     echo "fuzz: $target: nothing found in $seconds s, ${runs:-?} cases"
