@@ -2,7 +2,8 @@
 
 // toml++ up to 3.4 asserts what a damaged file breaks ("[%]"), although it reports that right
 // after, and calls letters beyond ASCII unreachable where it looks for white space ("größe = 1").
-// Without assertions, and with "no white space" there, its own messages come.
+// Without assertions, and with "no white space" there, its own messages come. (Headers only:
+// Debian's library has both faults compiled in.)
 #pragma push_macro("NDEBUG")
 #undef NDEBUG
 #define TOML_ASSERT(condition) static_cast<void>(0)

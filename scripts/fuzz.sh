@@ -17,7 +17,7 @@ mkdir -p "$build" "$build/found"
 
 launch=()
 command -v ccache >/dev/null && launch=(ccache)
-flags=(-std=c++20 -O1 -g1 -I. -fopenmp -march=native -fsanitize=address,undefined
+flags=(-std=c++20 -O1 -g1 -I. -fopenmp-simd -DDML_OWN_THREADS -march=native -fsanitize=address,undefined
        -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-everything)
 # Everything that the readers are made of; the allocator is one that the sanitizer sees through.
 sources=(engine/{tensor,device,names,schema,file,input_file,sha256,safetensors,npy,toml,config,preprocessing,libraries}.cpp
