@@ -2,8 +2,11 @@
 # only register something (kernels, losses, nets).
 
 # Loops over elements stand in folders and get -O3; tools and tests call them, and are compiled for
-# a quick build.
+# a quick build. Under sanitizers only the folders of such loops are optimised at all.
 set(quick -O1)
+if(DML_SANITIZE)
+  set(quick -O0)
+endif()
 
 # Where results are promised bit for bit, a product and a sum round twice, as they are written.
 set_source_files_properties(data/normalize.cpp data/image/resample.cpp
@@ -34,6 +37,9 @@ endfunction()
 
 # dml_folder(NAME [USES folder...] [LIBRARIES ...]): all sources below NAME.
 function(dml_folder name)
+  if(DML_FOLDERS AND NOT name IN_LIST DML_FOLDERS)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${name}/*.cpp)
   if(DML_HAS_CUDA)
@@ -50,6 +56,9 @@ function(dml_folder name)
     return()
   endif()
   add_library(dml_${name} OBJECT ${sources})
+  if(DML_SANITIZE AND name MATCHES "^(engine|ops|data)$")
+    target_compile_options(dml_${name} PRIVATE -O1)
+  endif()
   # Files of one kernel name their functions alike; all others can share a unit (CMAKE_UNITY_BUILD).
   set(kernels ${sources})
   list(FILTER kernels INCLUDE REGEX "_(cpu|reference)\\.cpp$")
@@ -152,7 +161,9 @@ function(dml_tests directory)
     "DML_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\";DML_BINARY_DIR=\"${PROJECT_BINARY_DIR}\"")
   get_property(tools GLOBAL PROPERTY DML_TOOLS)
   find_package(Python3 QUIET COMPONENTS Interpreter)
-  dml_golden(${directory}/golden)
+  if(NOT DML_FOLDERS)
+    dml_golden(${directory}/golden)
+  endif()
   foreach(check check_layers size_budget check_docs)
     add_test(NAME "source: ${check}" COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/${check}.py)
   endforeach()
@@ -171,6 +182,9 @@ function(dml_tests directory)
       continue()
     endif()
     get_filename_component(name ${folder} NAME)
+    if(DML_FOLDERS AND NOT name IN_LIST DML_FOLDERS)
+      continue()
+    endif()
     set(program test_${name})
     add_executable(${program} ${sources} ${helpers})
     dml_link(${program})

@@ -1,7 +1,6 @@
 #include "engine/libraries.hpp"
 
 #include <fmt/core.h>
-#include <toml++/toml.h>
 
 #include <nlohmann/json.hpp>
 
@@ -15,8 +14,6 @@ std::map<std::string, std::string>& versions() {
 
 const bool fmt_noted = note_library("fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000,
                                                        FMT_VERSION / 100 % 100, FMT_VERSION % 100));
-const bool toml_noted =
-    note_library("toml++", fmt::format("{}.{}.{}", TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH));
 const bool json_noted = note_library(
     "nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
                                  NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH));

@@ -41,7 +41,7 @@ class Reader {
     stack_.push_back(value);
     if (stack_.size() <= highest_) return;
     highest_ = stack_.size();
-    tree_.charge(sizeof(Value));
+    tree_.charge(2 * sizeof(Value));  // once more while pop_to_mark() hands them over
   }
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   const Value& top() const {
@@ -130,7 +130,8 @@ class Reader {
     append(to, elements);
   }
   void append(const Value& to, const std::vector<Value>& elements) {
-    tree_.charge(2 * elements.size() * sizeof(Value));
+    // A vector that grows has twice what it needs; flatten() looks at every element once more.
+    tree_.charge(4 * elements.size() * sizeof(Value));
     std::vector<Value>& items = tree_.at(to).items;
     items.insert(items.end(), elements.begin(), elements.end());
   }

@@ -1,6 +1,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ namespace dml::test {
 struct Outcome {
   int status = -1;  ///< exit status; 128 + signal when one ended it
   std::string out, err;
+  std::uint64_t peak_memory = 0;  ///< the most bytes of memory that it held at a time
 };
 
 /// A built tool that is running, its output in files.
@@ -34,6 +36,7 @@ class Process {
  private:
   pid_t pid_ = -1;
   int status_ = -1;
+  std::uint64_t peak_memory_ = 0;
   bool ended_ = false;
   std::filesystem::path out_, err_;
 };

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,8 +67,10 @@ void Process::signal(int number) const { ::kill(pid_, number); }
 
 bool Process::ended() {
   int status = 0;
-  if (!ended_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+  rusage use{};
+  if (!ended_ && wait4(pid_, &status, WNOHANG, &use) == pid_) {
     ended_ = true;
+    peak_memory_ = static_cast<std::uint64_t>(use.ru_maxrss) << 10U;
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   return ended_;
@@ -78,7 +81,7 @@ Outcome Process::wait() {
   for (int i = 0; i < 12000 && !ended(); ++i) std::this_thread::sleep_for(10ms);
   if (!ended()) signal(SIGKILL);
   while (!ended()) std::this_thread::sleep_for(10ms);
-  return {status_, read_file(out_), read_file(err_)};
+  return {status_, read_file(out_), read_file(err_), peak_memory_};
 }
 
 Outcome run(const std::string& tool, const std::vector<std::string>& arguments) {

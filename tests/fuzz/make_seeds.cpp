@@ -51,7 +51,7 @@ void write_tensors(const fs::path& folder) {
     write(folder, "legacy", name, legacy_checkpoint(object, {{"0", 6, floats(6)}}));
   SafeTensors contents;
   for (const DType type : {DType::f32, DType::bf16, DType::i64, DType::boolean})
-    contents.tensors.emplace_back(std::string("t.") + name_of(type), Tensor::zeros({2, 3}, type));
+    contents.tensors.emplace_back(std::string("t.") + name_of(type), Tensor({2, 3}, type));
   contents.metadata = {{"net", "resnet18"}, {"epoch", "3"}};
   fs::create_directories(folder / "safetensors");
   write_safetensors(folder / "safetensors/four", contents);
@@ -59,7 +59,7 @@ void write_tensors(const fs::path& folder) {
   weights::write_torch(folder / "zip/written", contents.tensors);
   fs::create_directories(folder / "npy");
   for (const DType type : {DType::f32, DType::f64, DType::i64, DType::u8})
-    write_npy(folder / "npy" / name_of(type), Tensor::zeros({2, 3}, type));
+    write_npy(folder / "npy" / name_of(type), Tensor({2, 3}, type));
 }
 
 void write_texts(const fs::path& folder) {
