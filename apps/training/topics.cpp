@@ -80,9 +80,10 @@ std::string component_help(const Kind& one, const std::string& name) {
   if (fields.empty()) return text + "\nIt has no options.\n";
   if (one.name == Metric::kind)
     return text +
-           fmt::format("\nOptions, as in --metrics {}:{}={} (the first may stand behind @; c_ or e_ "
-                       "in front of the name asks for cosine or euclidean distance):\n",
-                       about.name, fields.front().name, fields.front().fallback) +
+           fmt::format(
+               "\nOptions, as in --metrics {}:{}={} (the first may stand behind @; c_ or e_ "
+               "in front of the name asks for cosine or euclidean distance):\n",
+               about.name, fields.front().name, fields.front().fallback) +
            field_lines(fields, "");
   return text +
          fmt::format("\nOptions (--set {}.NAME=VALUE, or [{}] in a TOML file):\n", one.name,
