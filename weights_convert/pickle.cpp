@@ -130,8 +130,7 @@ class Reader {
     append(to, elements);
   }
   void append(const Value& to, const std::vector<Value>& elements) {
-    // A vector that grows has twice what it needs; flatten() looks at every element once more.
-    tree_.charge(4 * elements.size() * sizeof(Value));
+    tree_.charge(2 * elements.size() * sizeof(Value));
     std::vector<Value>& items = tree_.at(to).items;
     items.insert(items.end(), elements.begin(), elements.end());
   }

@@ -54,7 +54,7 @@ void Tree::charge(std::uint64_t bytes) {
 }
 
 Value Tree::add(Kind kind, std::vector<Value> items, std::size_t position) {
-  charge(sizeof(Object) + 32 + 2 * items.capacity() * sizeof(Value));
+  charge(sizeof(Object) + 16 + items.capacity() * sizeof(Value));
   Value value;
   value.kind = kind;
   value.index = static_cast<std::uint32_t>(objects_.size());
