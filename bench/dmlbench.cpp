@@ -2,9 +2,10 @@
 //
 //   dmlbench losses [--batch 128,512] [--dim 512] [--per-class 4] [--loss NAME,..] [--device cpu]
 //                   [--threads N] [--json]
+//   dmlbench document [--dim 512] [--per-class 4] [--threads N] > docs/losses.md
 //
 // losses: forward and backward of every loss on random embeddings, with the memory that it takes
-// beyond them.
+// beyond them. document: the page of all losses, with what they cost at 512 embeddings.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +15,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/loss_pages.hpp"
 #include "dml/loss.hpp"
 #include "engine/cpu/allocator.hpp"
 
@@ -37,6 +39,8 @@ struct Measured {
   double extra_mib = 0;     ///< peak of host memory beyond the embeddings
   double value = 0;
   int runs = 0;
+  std::int64_t learnt = 0;  ///< numbers that it learns
+  Requirements needs{};
 };
 
 Tensor embeddings(std::int64_t n, std::int64_t dim) {
@@ -61,6 +65,8 @@ Measured measure(const std::string& name, std::int64_t n, const Options& options
   const Labels labels(of, classes);
   const Tensor x = device.upload(embeddings(n, options.dim));
   Measured result;
+  result.needs = loss->requirements();
+  for (const Parameter& parameter : store.all()) result.learnt += parameter.value.size();
   std::vector<double> times;
   double spent = 0;
   while (times.size() < 2 || (spent < options.seconds && times.size() < 2000)) {
@@ -120,6 +126,25 @@ int losses(Options options) {
   return 0;
 }
 
+int document(const Options& options) {
+  constexpr std::int64_t batch = 512;
+  std::map<std::string, LossCost> costs;
+  for (const std::string& name : Registry<Loss>::names()) {
+    try {
+      const Measured m = measure(name, batch, options);
+      costs[name] = {m.learnt, m.needs, m.milliseconds, m.extra_mib, true};
+    } catch (const Error& error) {
+      costs[name].why = error.what();
+    }
+  }
+  std::cout << loss_pages(costs, fmt::format("{} embeddings of {} numbers, {} of each class, f32, "
+                                             "{} threads of {}",
+                                             batch, options.dim, options.per_class, options.threads,
+                                             options.device))
+            << std::flush;
+  return 0;
+}
+
 }  // namespace
 }  // namespace dml::bench
 
@@ -137,9 +162,13 @@ int main(int argc, char** argv) {
   losses->add_option("--threads", options.threads, "of the cpu backend");
   losses->add_option("--seconds", options.seconds, "spent on each loss and size");
   losses->add_flag("--json", options.json, "JSON on the standard output");
+  CLI::App* document = app.add_subcommand("document", "the page of all losses, in Markdown");
+  document->add_option("--dim", options.dim, "size of an embedding");
+  document->add_option("--per-class", options.per_class, "embeddings of each class");
+  document->add_option("--threads", options.threads, "of the cpu backend");
   CLI11_PARSE(app, argc, argv);
   try {
-    return dml::bench::losses(options);
+    return document->parsed() ? dml::bench::document(options) : dml::bench::losses(options);
   } catch (const dml::Error& error) {
     fmt::print(stderr, "dmlbench: {}\n", error.what());
     return error.exit_code();

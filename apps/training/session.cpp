@@ -376,6 +376,7 @@ TrainerOptions Session::trainer_options() const {
           .split = name_of(data_.evaluation_split),
           .seed = static_cast<std::uint64_t>(config_.integer("seed")),
           .clip_grad_norm = config_.number("clip_grad_norm"),
+          .look_every = config_.integer("log_every"),
           .clip_grad_value = config_.number("clip_grad_value")};
 }
 

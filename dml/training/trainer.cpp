@@ -207,7 +207,18 @@ StepDone Trainer::step(const Batch& batch) {
   done.images = static_cast<std::int64_t>(batch.labels.size());
   for (const auto& [name, value] : parts_.loss.diagnostics())
     done.parts.emplace_back(name, value.item());
+  if (options_.look_every > 0 && state_.step % options_.look_every == 0)
+    look(batch, embedding, done);
   return done;
+}
+
+void Trainer::look(const Batch& batch, const Tensor& embedding, StepDone& done) {
+  const VitalSigns signs = vital_signs(parts_.device.dense(embedding).to_host(), batch.labels);
+  for (const Figures& figures : {active_shares(parts_.loss.items()), signs.figures()})
+    done.parts.insert(done.parts.end(), figures.begin(), figures.end());
+  if (const auto norm = mean_proxy_norm(parts_.store)) done.parts.emplace_back("proxy_norm", *norm);
+  const std::string warning = watch_.look(signs, done.loss, done.step);
+  if (!warning.empty()) parts_.events.emit(Warning{warning});
 }
 
 bool Trainer::after_epoch() {
