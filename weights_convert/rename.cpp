@@ -58,7 +58,8 @@ Renaming Renaming::read(const std::filesystem::path& file) {
 NamedTensors Renaming::apply(NamedTensors tensors) const {
   NamedTensors result;
   std::set<std::string> used, taken;
-  for (auto& [name, tensor] : tensors) {
+  for (auto& one : tensors) {
+    const std::string& name = one.first;
     const auto dropped = std::find_if(drop_.begin(), drop_.end(),
                                       [&](const std::string& part) { return begins(name, part); });
     if (dropped != drop_.end()) {
@@ -66,7 +67,7 @@ NamedTensors Renaming::apply(NamedTensors tensors) const {
       continue;
     }
     const auto rule = std::find_if(rename_.begin(), rename_.end(),
-                                   [&](const auto& one) { return begins(name, one.first); });
+                                   [&](const auto& pair) { return begins(name, pair.first); });
     std::string now = name;
     if (rule != rename_.end()) {
       used.insert(rule->first);
@@ -75,7 +76,7 @@ NamedTensors Renaming::apply(NamedTensors tensors) const {
     if (!taken.insert(now).second)
       throw FormatError(fmt::format("{}: two tensors would be called '{}'; one of them is '{}'",
                                     source_, now, name));
-    result.emplace_back(std::move(now), std::move(tensor));
+    result.emplace_back(std::move(now), std::move(one.second));
   }
   std::vector<std::string> all = drop_;
   for (const auto& [from, to] : rename_) all.push_back(from);

@@ -148,12 +148,12 @@ std::string Watch::look(const VitalSigns& signs, double loss, std::int64_t step)
   if (collapsed_ >= in_a_row)
     return told_once(
         told_collapse_,
-        fmt::format("step {}: the embeddings have collapsed: images of different classes are {:.2g} "
-                    "apart (0..2){}\n  usual remedies: a lower --lr, --warmup-epochs, semi-hard "
-                    "mining (--miner), a loss with proxies",
-                    step, *signs.negative_distance,
-                    stuck ? fmt::format(", and the loss stays at {:.4g}, as at its margin", loss)
-                          : ""));
+        fmt::format(
+            "step {}: the embeddings have collapsed: images of different classes are {:.2g} "
+            "apart (0..2){}\n  usual remedies: a lower --lr, --warmup-epochs, semi-hard "
+            "mining (--miner), a loss with proxies",
+            step, *signs.negative_distance,
+            stuck ? fmt::format(", and the loss stays at {:.4g}, as at its margin", loss) : ""));
   if (stuck && mixed_ >= in_a_row)
     return told_once(
         told_stuck_,

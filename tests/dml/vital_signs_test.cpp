@@ -19,7 +19,8 @@ TEST_CASE("vital signs: distances and rank of a batch that can be counted by han
 TEST_CASE("vital signs: independent directions all count, a collapsed batch has none") {
   constexpr std::int64_t n = 8;
   Tensor basis = Tensor::of<double>({n, n}, std::vector<double>(n * n));
-  for (std::int64_t i = 0; i < n; ++i) basis.data<double>()[static_cast<std::size_t>(i * (n + 1))] = 1;
+  for (std::int64_t i = 0; i < n; ++i)
+    basis.data<double>()[static_cast<std::size_t>(i * (n + 1))] = 1;
   const std::vector<std::int64_t> different = {0, 1, 2, 3, 4, 5, 6, 7};
   const VitalSigns free = vital_signs(basis, different);
   CHECK(free.rank == doctest::Approx(n - 1));  // less the mean
