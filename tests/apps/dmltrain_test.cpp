@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
@@ -26,11 +27,16 @@ const std::string& undisturbed() {
   return bytes;
 }
 
-/// Waits until the run has told of so many steps.
-bool reached(Process& process, const fs::path& run_folder, std::size_t lines) {
+/// Waits until the run has written so many lines with that text to metrics.jsonl.
+bool reached(Process& process, const fs::path& run_folder, std::int64_t lines,
+             const std::string& text = "") {
   using namespace std::chrono_literals;
   for (int i = 0; i < 6000; ++i) {
-    if (lines_of(run_folder / "metrics.jsonl").size() >= lines) return true;
+    const std::vector<std::string> all = lines_of(run_folder / "metrics.jsonl");
+    const auto found = std::count_if(all.begin(), all.end(), [&](const std::string& line) {
+      return line.find(text) != std::string::npos;
+    });
+    if (found >= lines) return true;
     if (process.ended()) return false;
     std::this_thread::sleep_for(5ms);
   }
@@ -164,7 +170,7 @@ TEST_CASE("dmltrain: Ctrl-C writes a checkpoint, ends with 130, and the run goes
   const fs::path out = folder / "run";
   {
     Process process("dmltrain", tiny_training(out, {"--epochs", "4"}));
-    REQUIRE(reached(process, out, 4));
+    REQUIRE(reached(process, out, 3, R"("event":"step")"));
     process.signal(SIGINT);
     const Outcome outcome = process.wait();
     CHECK(outcome.status == 130);
@@ -185,7 +191,7 @@ TEST_CASE("dmltrain: Ctrl-C in an evaluation or while images are checked ends wi
   {
     // The last step of the first epoch is told before its evaluation begins.
     Process process("dmltrain", arguments({}));
-    REQUIRE(reached(process, out, 6));
+    REQUIRE(reached(process, out, 4, R"("event":"step")"));
     process.signal(SIGINT);
     CHECK(process.wait().status == 130);
   }
