@@ -66,7 +66,8 @@ Measured measure(const std::string& name, std::int64_t n, const Options& options
   const Tensor x = device.upload(embeddings(n, options.dim));
   Measured result;
   result.needs = loss->requirements();
-  for (const Parameter& parameter : store.all()) result.learnt += parameter.value.size();
+  for (const Parameter& parameter : store.all())
+    if (parameter.trainable) result.learnt += parameter.value.size();
   std::vector<double> times;
   double spent = 0;
   while (times.size() < 2 || (spent < options.seconds && times.size() < 2000)) {
