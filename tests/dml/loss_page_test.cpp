@@ -12,6 +12,7 @@ TEST_CASE("docs/losses.md tells every loss and every option, as it is now") {
   for (const auto& one : Registry<Loss>::entries()) {
     const std::string& name = one.first;
     const auto& entry = one.second;
+    if (name == "center") continue;  // the example of docs/adding.md, compiled into the tests alone
     CAPTURE(name);
     const std::size_t begin = page.find("\n## " + name + "\n");
     REQUIRE(begin != std::string::npos);
