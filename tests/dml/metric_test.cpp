@@ -143,7 +143,7 @@ TEST_CASE("evaluate: separable classes are perfect, and the protocol is stated")
   Device device(Backend::cpu, 2);
   const auto metrics = make_metrics("recall@1,nmi,map@r,r_precision");
   const Evaluation found = evaluate(device, {.embeddings = x, .labels = labels}, metrics);
-  for (const auto& [name, number] : found.values) CHECK_MESSAGE(number == doctest::Approx(1), name);
+  for (const auto& one : found.values) CHECK_MESSAGE(one.second == doctest::Approx(1), one.first);
   CHECK(found.neighbours.k == 1);  // so many as were asked for, not as the metrics looked at
   CHECK(found.protocol.at("distance") == "cosine");
   CHECK(found.protocol.at("kmeans_clusters") == "5");

@@ -107,7 +107,8 @@ TEST_CASE("ranking losses: the gradient agrees with differences") {
       {"xbm_contrastive", {{"margin", "0.1"}}},
   };
   for (const auto& [name, settings] : cases) {
-    CAPTURE(name);
+    const std::string called = name;  // clang 14 captures no part of a binding
+    CAPTURE(called);
     const Result at = run(name, settings, x, of, device);
     CHECK(at.loss > 0);
     for (std::int64_t i = 0; i < x.size(); i += 5) {

@@ -51,7 +51,8 @@ TEST_CASE("samplers: a plan is a function of seed and epoch alone") {
       {"fid_batchmatch", {}},
       {"disthist_batchmatch", {}}};
   for (const auto& [name, settings] : all) {
-    CAPTURE(name);
+    const std::string called = name;  // clang 14 captures no part of a binding
+    CAPTURE(called);
     const Sampler::Setup setup{.labels = labels, .batch_size = 8, .seed = 5};
     const auto one = Registry<Sampler>::make(name, settings, setup);
     const auto two = Registry<Sampler>::make(name, settings, setup);
