@@ -25,47 +25,53 @@ Outcome run_limited(const TempFolder& folder, const std::string& limit, const st
           dml::read_file(folder / "out"), dml::read_file(folder / "err")};
 }
 
+/// A run with a checkpoint after four steps, what it holds, and the words that go on with it.
+struct HalfRun {
+  TempFolder folder;
+  fs::path out = folder / "run";
+  std::string before;
+  std::vector<std::string> go_on = rich_training(out, {"--steps", "0", "--resume"});
+
+  HalfRun() {
+    REQUIRE(run("dmltrain", rich_training(out, {"--steps", "4"})).status == 0);
+    before = last_weights(out);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("nothing lost: a disk that is full in mid-run") {
-  const TempFolder folder;
-  const fs::path out = folder / "run";
-  REQUIRE(run("dmltrain", rich_training(out, {"--steps", "4"})).status == 0);
-  const std::string before = last_weights(out);
-  const std::vector<std::string> go_on = rich_training(out, {"--steps", "0", "--resume"});
-  const Outcome full = run_limited(folder, "ulimit -f 200", "dmltrain", go_on);
+  const HalfRun half;
+  const Outcome full = run_limited(half.folder, "ulimit -f 200", "dmltrain", half.go_on);
   INFO(full.err);
   CHECK(full.status == 1);
   CHECK(full.err.find("last.safetensors.new: ") != std::string::npos);
   CHECK(full.err.find("File too large") != std::string::npos);
-  CHECK(last_weights(out) == before);
-  CHECK(clean(out / "checkpoints"));
-  CHECK_FALSE(fs::exists(out / "checkpoints/last.safetensors.new"));
-  CHECK(run("dmltrain", go_on).status == 0);
-  CHECK(last_weights(out) == undisturbed_rich());
+  CHECK(last_weights(half.out) == half.before);
+  CHECK(clean(half.out / "checkpoints"));
+  CHECK_FALSE(fs::exists(half.out / "checkpoints/last.safetensors.new"));
+  CHECK(run("dmltrain", half.go_on).status == 0);
+  CHECK(last_weights(half.out) == undisturbed_rich());
 }
 
 TEST_CASE("nothing lost: a disk that is full where the run tells of itself") {
-  const TempFolder folder;
-  const fs::path out = folder / "run";
-  REQUIRE(run("dmltrain", rich_training(out, {"--steps", "4"})).status == 0);
-  const std::string before = last_weights(out);
-  const std::vector<std::string> go_on = rich_training(out, {"--steps", "0", "--resume"});
+  const HalfRun half;
   for (const char* name : {"metrics.jsonl", "epochs.csv", "log.txt"}) {
     // The file is as large as files may be, and the checkpoints are smaller.
     constexpr std::size_t most = 24 << 20;
-    const std::string kept = dml::read_file(out / name);
-    dml::write_file_atomically(out / name, kept + std::string(most - kept.size() - 1, ' ') + "\n");
-    const Outcome full = run_limited(folder, "ulimit -f 49152", "dmltrain", go_on);
+    const std::string kept = dml::read_file(half.out / name);
+    dml::write_file_atomically(half.out / name,
+                               kept + std::string(most - kept.size() - 1, ' ') + "\n");
+    const Outcome full = run_limited(half.folder, "ulimit -f 49152", "dmltrain", half.go_on);
     INFO(full.err);
     CHECK(full.status == 1);
-    CHECK(full.err.find((out / name).string() + ": writing failed") != std::string::npos);
+    CHECK(full.err.find((half.out / name).string() + ": writing failed") != std::string::npos);
     CHECK(full.err.find("File too large") != std::string::npos);
-    CHECK(last_weights(out) == before);
-    dml::write_file_atomically(out / name, kept);
+    CHECK(last_weights(half.out) == half.before);
+    dml::write_file_atomically(half.out / name, kept);
   }
-  CHECK(run("dmltrain", go_on).status == 0);
-  CHECK(last_weights(out) == undisturbed_rich());
+  CHECK(run("dmltrain", half.go_on).status == 0);
+  CHECK(last_weights(half.out) == undisturbed_rich());
 }
 
 TEST_CASE("nothing lost: a run folder that cannot be written") {
