@@ -89,7 +89,8 @@ void fraction_forward(Device&, const Tensor& totals, const kernel::FractionInput
                       Tensor& factor) {
   double below = in.denominators.defined() ? 0 : 1;
   if (in.denominators.defined())
-    for (const double count : in.denominators.data<double>()) below += count;
+    for (std::int64_t i = 0; i < in.denominators.size(); ++i)
+      below += in.denominators.raw<double>()[i];
   visit_float(totals.dtype(), [&]<class T>() {
     double above = 0;
     for (std::int64_t i = 0; i < totals.size(); ++i)

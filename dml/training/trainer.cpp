@@ -187,6 +187,8 @@ StepDone Trainer::step(const Batch& batch) {
   if (!std::isfinite(done.loss) || !std::isfinite(done.grad_norm))
     refuse_numbers(batch, embedding, done.loss);
   last_norm_ = done.grad_norm;
+  const bool looked_at = looks();
+  if (looked_at) done.parts = gradient_norms(parts_.device, parts_.store);
   if (options_.clip_grad_norm > 0)
     clip_gradient_norm(parts_.device, parts_.store, options_.clip_grad_norm);
   if (options_.clip_grad_value > 0)
@@ -207,9 +209,12 @@ StepDone Trainer::step(const Batch& batch) {
   done.images = static_cast<std::int64_t>(batch.labels.size());
   for (const auto& [name, value] : parts_.loss.diagnostics())
     done.parts.emplace_back(name, value.item());
-  if (options_.look_every > 0 && state_.step % options_.look_every == 0)
-    look(batch, embedding, done);
+  if (looked_at) look(batch, embedding, done);
   return done;
+}
+
+bool Trainer::looks() const {
+  return options_.look_every > 0 && (state_.step + 1) % options_.look_every == 0;
 }
 
 void Trainer::look(const Batch& batch, const Tensor& embedding, StepDone& done) {

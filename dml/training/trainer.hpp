@@ -95,6 +95,8 @@ class Trainer {
   /// Says what share of the training images an epoch leaves out.
   void tell_share(double share);
   StepDone step(const Batch& batch);
+  /// Whether the step that is being done is one whose vital signs are looked at.
+  bool looks() const;
   /// Adds the vital signs of the batch to what is told of the step, and warns.
   void look(const Batch& batch, const Tensor& embedding, StepDone& done);
   [[noreturn]] void refuse_numbers(const Batch& batch, const Tensor& embedding, double loss);

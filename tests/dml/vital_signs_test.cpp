@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "dml/training/numbers.hpp"
 #include "engine/device.hpp"
 
 using namespace dml;
@@ -46,6 +47,24 @@ TEST_CASE("vital signs: the mean length of proxies is that of the loss's matrice
   store.add("loss.beta", {2}, init::constant(100));
   store.add("net.weight", {2, 2}, init::constant(100));
   CHECK(mean_proxy_norm(store).value() == doctest::Approx(3 * std::sqrt(2.0)));
+}
+
+TEST_CASE("vital signs: gradient norms by group, before anything is clipped") {
+  Device device = Device::open("cpu", 1);
+  ParameterStore store(device);
+  const auto add = [&](const std::string& name, const std::string& group, float gradient) {
+    Parameter& parameter = store.add(name, {1}, init::zeros());
+    parameter.group = group;
+    parameter.grad = Tensor::of<float>({1}, {gradient});
+  };
+  add("conv1.weight", "", 3);
+  add("layer1.weight", "", 4);
+  CHECK(gradient_norms(device, store).empty());  // grad_norm says it
+  add("loss.proxies", "", 7);
+  add("fc.weight", "head", 2);
+  store.add("conv2.weight", {1}, init::zeros());  // without gradient
+  CHECK(gradient_norms(device, store) ==
+        Figures{{"grad_norm_head", 2}, {"grad_norm_loss", 7}, {"grad_norm_net", 5}});
 }
 
 TEST_CASE("watch: says once that embeddings have collapsed, and only after some looks") {
