@@ -142,7 +142,7 @@ template <class T> T weight(const Euclidean& in, T y, T dy, T aa, T bb, bool nea
 /// row's own column may differ from (i, j) in the last digit.
 template <class T>
 bool has_near(const Euclidean& in, const T* row, T own, const T* other, std::int64_t q) {
-  std::int64_t found = 0;
+  std::int32_t found = 0;  // as wide as a float, for the vectors
   if (in.power == 1 || in.power == 2) {
     const bool root = in.power == 1;
 #pragma omp simd reduction(+ : found)

@@ -33,11 +33,35 @@ struct FastApRow {
     return {at.a, at.b};
   }
 
+  /// The nodes [first, last] whose numbers are neither 0 nor all there is: around the distances.
+  struct Nodes {
+    std::int64_t first, last;
+  };
+  template <class T, class Team>
+  DML_HOST_DEVICE Nodes nodes(const Team& team, const Row<T>& row) const {
+    constexpr T none = T(-1e30);
+    const T* values = row.values;
+    const float* relation = row.relation;
+    const T far =
+        team.largest(row.size, [=](std::int64_t j) { return relation[j] != 0 ? values[j] : none; });
+    const T near = -team.largest(
+        row.size, [=](std::int64_t j) { return relation[j] != 0 ? -values[j] : none; });
+    if (!(far >= near)) return {0, intervals};  // numbers that are none: let them show
+    const auto bounded = [this](double node) {
+      const auto most = static_cast<double>(intervals);
+      return static_cast<std::int64_t>(node > 0 ? (node < most ? node : most) : 0);
+    };
+    // From the node before the nearest to the one behind the farthest, and a bit for rounding.
+    return {bounded(static_cast<double>(near) / width - 1.01),
+            bounded(static_cast<double>(far) / width + 1.01)};
+  }
+
   template <class T, class Team>
   DML_HOST_DEVICE T value(const Team& team, const Row<T>& row, double positives) const {
     double sum = 0;
     Prefix before;
-    for (std::int64_t node = 0; node <= intervals; ++node) {
+    const Nodes around = nodes(team, row);
+    for (std::int64_t node = around.first; node <= around.last; ++node) {
       const Prefix at = prefix(team, row, node);
       if (at.all > 0) sum += (at.own - before.own) * at.own / at.all;
       before = at;
@@ -62,8 +86,9 @@ struct FastApRow {
       return T(0);
     // A distance between node l and the next one moves H_l alone, at the rate -1 / width.
     const double scale = static_cast<double>(up[0] * row.parameter) / (positives * width);
-    Prefix before, at = prefix(team, row, 0);
-    for (std::int64_t node = 0; node <= intervals; ++node) {
+    const Nodes around = nodes(team, row);
+    Prefix before, at = prefix(team, row, around.first);
+    for (std::int64_t node = around.first; node <= around.last; ++node) {
       const Prefix next = prefix(team, row, node + 1);
       if (at.all > 0) {
         const double share = at.own / at.all, rise = (at.own - before.own) / at.all;
