@@ -1,5 +1,6 @@
 #include "ops/mix_rows.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -36,9 +37,17 @@ Chosen choose(const float* w, std::int64_t q, std::int64_t* columns) {
   }
   if (counted * few > q || left_out > total * static_cast<float>(forgotten)) return {columns, -1};
   std::int64_t size = 0;
-  for (std::int64_t j = 0; j < q && total > 0; ++j) {
-    columns[size] = j;
-    size += std::abs(w[j]) > least ? 1 : 0;
+  constexpr std::int64_t block = 32;  // most hold nothing, which is soon seen
+  for (std::int64_t first = 0; first < q && total > 0; first += block) {
+    const std::int64_t end = std::min(first + block, q);
+    std::int32_t here = 0;
+#pragma omp simd reduction(+ : here)
+    for (std::int64_t j = first; j < end; ++j) here += std::abs(w[j]) > least ? 1 : 0;
+    for (std::int64_t j = first; j < end && here > 0; ++j) {
+      if (!(std::abs(w[j]) > least)) continue;
+      columns[size++] = j;
+      --here;
+    }
   }
   return {columns, size};
 }
@@ -62,19 +71,19 @@ void product(Device& device, const Tensor& w, const Tensor& x, Tensor& y) {
 
 void cpu(Device& device, const Tensor& w, const Tensor& x, Tensor& y) {
   const std::int64_t n = w.dim(0), q = w.dim(1), d = x.dim(1), room = q / few + 1;
-  std::vector<std::int64_t> columns(static_cast<std::size_t>(n * room)),
-      sizes(static_cast<std::size_t>(n));
+  const Tensor columns = Tensor::empty({n, room}, DType::i64);
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(n));
+  const auto columns_of = [&](std::int64_t i) { return columns.raw<std::int64_t>() + i * room; };
   threaded_lines(device, n, 3 * q, [&]<class T>(std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i)
-      sizes[static_cast<std::size_t>(i)] =
-          choose(w.raw<float>() + i * q, q, columns.data() + i * room).size;
+      sizes[static_cast<std::size_t>(i)] = choose(w.raw<float>() + i * q, q, columns_of(i)).size;
   });
   for (const std::int64_t size : sizes)
     if (size < 0) return product(device, w, x, y);
   threaded_lines(device, n, 8 * d, [&]<class T>(std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i)
-      mix(w.raw<float>() + i * q, {columns.data() + i * room, sizes[static_cast<std::size_t>(i)]},
-          x, y.raw<float>() + i * d);
+      mix(w.raw<float>() + i * q, {columns_of(i), sizes[static_cast<std::size_t>(i)]}, x,
+          y.raw<float>() + i * d);
   });
 }
 
