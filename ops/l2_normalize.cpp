@@ -35,15 +35,23 @@ template <class T> T dot(const T* a, const T* b, std::int64_t n) {
   return sum;
 }
 
+/// In f64: squares of f32 may be larger than f32 can be.
+template <class T> double sum_of_squares(const T* a, std::int64_t n) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t k = 0; k < n; ++k) sum += static_cast<double>(a[k]) * static_cast<double>(a[k]);
+  return sum;
+}
+
 void forward(Device&, const Tensor& x, double eps, NormFloor floor, Tensor& y, Tensor& divisor) {
   const std::int64_t d = x.dim(1);
   visit_float(x.dtype(), [&]<class T>() {
     for (std::int64_t i = 0; i < x.dim(0); ++i) {
       const T* in = x.raw<T>() + i * d;
       T* out = y.raw<T>() + i * d;
-      const T square = dot(in, in, d);
-      const T bounded = floor == NormFloor::maximum ? std::max(std::sqrt(square), T(eps))
-                                                    : std::sqrt(square + T(eps));
+      const double square = sum_of_squares(in, d);
+      const T bounded = static_cast<T>(
+          floor == NormFloor::maximum ? std::max(std::sqrt(square), eps) : std::sqrt(square + eps));
       divisor.raw<T>()[i] = bounded;
       for (std::int64_t k = 0; k < d; ++k) out[k] = in[k] / bounded;
     }

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "dml/loss.hpp"
+#include "ops/arithmetic.hpp"
 
 namespace dml {
 namespace {
@@ -53,6 +55,7 @@ std::vector<Example> examples() {
                  changed(normal(12, 5), [](auto row, double v) { return row < 4 ? 0.0 : v; }),
                  three});
   all.push_back({"huge", changed(normal(12, 6), [](auto, double v) { return v * 1e18; }), three});
+  all.push_back({"large", changed(normal(12, 6), [](auto, double v) { return v * 1e8; }), three});
   all.push_back({"tiny", changed(normal(12, 7), [](auto, double v) { return v * 1e-30; }), three});
   Tensor near = normal(12, 8);
   copy_row(near, 3, 0, 1 + 1e-7);
@@ -69,40 +72,29 @@ std::vector<Example> examples() {
 
 constexpr std::int64_t classes = 6;
 
-/// The losses on pairs and triplets, and the first two of all.
-const std::vector<std::string> tested{"angular",
-                                      "circle",
-                                      "contrastive",
-                                      "dynamic_soft_margin",
-                                      "generalized_lifted_structure",
-                                      "group",
-                                      "intra_pair_variance",
-                                      "lifted_structure",
-                                      "margin",
-                                      "multi_similarity",
-                                      "n_pairs",
-                                      "nca",
-                                      "nt_xent",
-                                      "ranked_list",
-                                      "snr_contrastive",
-                                      "softmax",
-                                      "sup_con",
-                                      "threshold_consistent_margin",
-                                      "triplet_margin",
-                                      "tuplet_margin"};
+/// Losses that take two views of the same images.
+bool two_views(const std::string& loss) { return loss == "self_supervised" || loss == "vicreg"; }
+
+/// What keeps a loss small enough for so many batches.
+Settings small(const std::string& loss) {
+  if (loss != "lm_metric") return {};
+  return {{"dim", "64"}, {"flow_steps", "1"}, {"flow_channels", "4"}};
+}
 
 /// A loss with an embedding that is a parameter.
 struct Bench {
+  std::string name;
   Device device;
   ParameterStore store;
   Parameter& z;
   std::unique_ptr<Loss> loss;
 
-  Bench(const std::string& name, const Example& one, DType type)
-      : device(Backend::cpu, 2),
+  Bench(const std::string& loss_name, const Example& one, DType type)
+      : name(loss_name),
+        device(Backend::cpu, 2),
         store(device, type),
         z(store.add("z", one.x.shape(), init::zeros())),
-        loss(Registry<Loss>::make(name, {},
+        loss(Registry<Loss>::make(name, small(name),
                                   {.scope = Scope(store) / "loss",
                                    .dim = dim,
                                    .features = dim,
@@ -112,9 +104,15 @@ struct Bench {
   }
 
   double value(const Labels& labels, bool backward) {
-    const auto tape = backward ? Tape::train(device) : Tape::infer(device);
+    const auto tape = Tape::train(device);  // with the same random numbers every time
     const Var x = tape->leaf(z);
-    const Var y = (*loss)({.embedding = x, .features = x, .labels = labels});
+    const bool views = two_views(name);
+    const Var y = (*loss)({.embedding = x,
+                           .features = x,
+                           .neck = x,
+                           .labels = labels,
+                           .reference = views ? 2.0 * x : Var{},
+                           .reference_labels = views ? &labels : nullptr});
     const double result = y.value().item();
     if (backward) tape->backward(y);
     return result;
@@ -136,25 +134,39 @@ double largest(const Tensor& x) {
 }
 
 /// Whether the loss is defined for the batch.
-bool covers(const std::string& loss, const Example& one) {
+bool covers(const std::string& loss, const Example& one, DType type) {
   // The correlation of rows without variance does not exist: the Group Loss says so with a NaN.
   if (loss == "group") return one.learnable;
-  return true;
+  // Fourth powers of lengths and 40 times squares are beyond f32, where rows are not normalised.
+  const bool raw = loss == "vicreg" || loss == "revisiting_multisimilarity";
+  return !(raw && one.name == "huge" && type == DType::f32);
 }
 
-TEST_CASE("losses on pairs: finite values and gradients for whatever finite embeddings") {
-  for (const std::string& name : tested) {
+/// Whether the loss refuses the batch, saying so: the statistics of one image do not exist.
+bool refuses(const std::string& loss, const Example& one) {
+  static const std::set<std::string> need_statistics{"intra_batch", "vicreg"};
+  return one.name == "a batch of one" && need_statistics.contains(loss);
+}
+
+TEST_CASE("losses: finite values and gradients for whatever finite embeddings") {
+  for (const std::string& name : Registry<Loss>::names()) {
     for (const Example& one : examples()) {
-      if (!covers(name, one)) continue;
       for (const DType type : {DType::f64, DType::f32}) {
+        if (!covers(name, one, type)) continue;
         CAPTURE(name);
         CAPTURE(one.name);
         CAPTURE(std::string(name_of(type)));
         Bench bench(name, one, type);
         const Labels labels(one.labels, classes);
+        if (refuses(name, one)) {
+          CHECK_THROWS_AS(bench.value(labels, true), ShapeError);
+          continue;
+        }
         CHECK(std::isfinite(bench.value(labels, true)));
-        for (const Parameter& parameter : bench.store.all())
+        for (const Parameter& parameter : bench.store.all()) {
+          CAPTURE(parameter.name);
           if (parameter.grad.defined()) CHECK(finite(parameter.grad));
+        }
       }
     }
   }
@@ -193,8 +205,8 @@ TEST_CASE("losses on pairs: nothing to be learnt is 0 with a gradient of 0, not 
   }
 }
 
-TEST_CASE("losses on pairs: a small step against the gradient lowers every one") {
-  for (const std::string& name : tested) {
+TEST_CASE("losses: a small step against the gradient lowers every one") {
+  for (const std::string& name : Registry<Loss>::names()) {
     CAPTURE(name);
     const Example one = examples()[0];
     Bench bench(name, one, DType::f64);
@@ -206,32 +218,6 @@ TEST_CASE("losses on pairs: a small step against the gradient lowers every one")
     for (std::int64_t i = 0; i < bench.z.value.size(); ++i)
       bench.z.value.raw<double>()[i] -= step * bench.z.grad.raw<double>()[i];
     CHECK(bench.value(labels, false) < before);
-  }
-}
-
-TEST_CASE("losses on pairs: a step reads no value of the device on the host") {
-  const BackendState state = backend_state(Backend::cuda);
-  if (!state.present) {
-    MESSAGE("skipped: cuda (" << state.detail << ")");
-    return;
-  }
-  for (const std::string& name : tested) {
-    CAPTURE(name);
-    Device device = Device::open("cuda");
-    ParameterStore store(device);
-    const Example one = examples()[0];
-    const auto loss = Registry<Loss>::make(name, {},
-                                           {.scope = Scope(store) / "loss",
-                                            .dim = dim,
-                                            .features = dim,
-                                            .classes = classes,
-                                            .epochs = 1});
-    const Labels labels(one.labels, classes);
-    const auto tape = Tape::train(device);
-    const Var x = tape->variable(device.upload(one.x.to(DType::f32)));
-    const std::int64_t before = device.host_reads();
-    tape->backward((*loss)({.embedding = x, .features = x, .labels = labels}));
-    CHECK(device.host_reads() == before);
   }
 }
 
