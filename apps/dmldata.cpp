@@ -76,7 +76,7 @@ void add_duplicates(CLI::App& command, dml::DataOptions& options) {
   add_place(command, options);
   command
       .add_option("--distance", options.most_apart,
-                  "of 64 marks of a picture, so many may differ in near duplicates")
+                  "of 128 marks of a picture, so many may differ in near duplicates")
       ->type_name("N")
       ->check(CLI::Range(0, 32).description(""))
       ->capture_default_str();

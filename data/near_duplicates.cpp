@@ -13,12 +13,17 @@
 namespace dml {
 namespace {
 
-constexpr int side = 8;
+constexpr int side = 8, all_slopes = 2 * side * side;
+constexpr int flat = 3;                // what noise makes of a plain background
 constexpr int most_shades_apart = 12;  // on average, whatever the light
 
 /// Brightness as in ITU-R 601, 0 to 255.
 int grey_of(const std::uint8_t* pixel) {
   return (299 * pixel[0] + 587 * pixel[1] + 114 * pixel[2]) / 1000;
+}
+
+int bits_apart(const Glance& a, const Glance& b) {
+  return std::popcount(a.slopes[0] ^ b.slopes[0]) + std::popcount(a.slopes[1] ^ b.slopes[1]);
 }
 
 int sum_of(const std::array<std::uint8_t, 64>& shades) {
@@ -41,11 +46,16 @@ void require_going(const std::function<bool()>& keep_going) {
 
 Glance glance_at(const Image& image) {
   Glance glance;
-  const Image wide = resize(image, {side, side + 1}), square = resize(image, {side, side});
+  const Image wide = resize(image, {side, side + 1}), high = resize(image, {side + 1, side}),
+              square = resize(image, {side, side});
+  const auto note = [](std::uint64_t& bits, const std::uint8_t* here, const std::uint8_t* next) {
+    const bool falls = grey_of(here) > grey_of(next) + flat;
+    bits = bits << 1U | static_cast<unsigned>(falls);
+  };
   for (int y = 0; y < side; ++y)
     for (int x = 0; x < side; ++x) {
-      const std::uint8_t* left = wide.row(y) + 3 * x;
-      glance.slopes = glance.slopes << 1U | static_cast<unsigned>(grey_of(left) > grey_of(left + 3));
+      note(glance.slopes[0], wide.row(y) + 3 * x, wide.row(y) + 3 * x + 3);
+      note(glance.slopes[1], high.row(y) + 3 * x, high.row(y + 1) + 3 * x);
       glance.grey[static_cast<std::size_t>(y * side + x)] =
           static_cast<std::uint8_t>(grey_of(square.row(y) + 3 * x));
     }
@@ -54,13 +64,13 @@ Glance glance_at(const Image& image) {
 }
 
 int slopes_apart(const Glance& a, const Glance& b) {
-  if (!a.readable || !b.readable) return 64;
+  if (!a.readable || !b.readable) return all_slopes;
   const int lighter = (sum_of(a.grey) - sum_of(b.grey)) / (side * side);
   int shades = 0;
   for (std::size_t i = 0; i < a.grey.size(); ++i)
     shades += std::abs(a.grey[i] - b.grey[i] - lighter);
-  if (shades > most_shades_apart * side * side) return 64;
-  return std::popcount(a.slopes ^ b.slopes);
+  if (shades > most_shades_apart * side * side) return all_slopes;
+  return bits_apart(a, b);
 }
 
 std::vector<AlikePair> near_duplicates(const std::vector<Item>& items, int most, int threads,
@@ -73,7 +83,7 @@ std::vector<AlikePair> near_duplicates(const std::vector<Item>& items, int most,
     const auto at = static_cast<std::size_t>(i);
     if (!glances[at].readable) return;
     for (std::size_t j = at + 1; j < glances.size(); ++j) {
-      if (std::popcount(glances[at].slopes ^ glances[j].slopes) > most) continue;
+      if (bits_apart(glances[at], glances[j]) > most) continue;
       const int apart = slopes_apart(glances[at], glances[j]);
       if (apart <= most && items[at].file != items[j].file)
         found[at].push_back({i, static_cast<std::int64_t>(j), apart});

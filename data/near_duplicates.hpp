@@ -11,15 +11,16 @@ namespace dml {
 
 /// What a picture looks like from far away; it changes little with size, quality and brightness.
 struct Glance {
-  std::uint64_t slopes = 0;              ///< 8 x 8 bits: brighter than the right neighbour
-  std::array<std::uint8_t, 64> grey{};   ///< 8 x 8 shades
+  /// 8 x 8 bits each: clearly brighter than the right neighbour, than the lower one.
+  std::array<std::uint64_t, 2> slopes{};
+  std::array<std::uint8_t, 64> grey{};  ///< 8 x 8 shades
   bool readable = false;
 };
 
 /// Looks at a picture from far away.
 Glance glance_at(const Image& image);
 
-/// How many of the slopes of two pictures differ, 0 to 64; 64 where their shades, brought to the
+/// How many of the slopes of two pictures differ, 0 to 128; 128 where their shades, brought to the
 /// same light, differ by more than 12 of 255 on average, or one cannot be read.
 int slopes_apart(const Glance& a, const Glance& b);
 

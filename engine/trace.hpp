@@ -12,7 +12,7 @@ namespace dml {
 /// What an op does, for programs that shall do the same. An op gives it by a member
 /// `OpDescription describe() const`, called before its forward pass.
 struct OpDescription {
-  std::string name;  ///< "conv2d"
+  std::string name;                                          ///< "conv2d"
   std::map<std::string, std::vector<double>> settings = {};  ///< {"stride", {2, 2}}
   std::vector<Tensor> constants = {};  ///< what it reads beside its inputs (running statistics)
 };

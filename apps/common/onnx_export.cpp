@@ -31,10 +31,11 @@ std::int64_t size_of(const SafeTensors& weights) {
 
 void require_all(const LoadedModel& loaded, const std::string& name) {
   if (loaded.report.missing.empty()) return;
-  throw FormatError(fmt::format("{}: {} tensors of net '{}' are not there, and a graph needs them "
-                                "all: {}",
-                                name, loaded.report.missing.size(), loaded.net,
-                                WeightReport::name_list(loaded.report.missing, 4)));
+  throw FormatError(
+      fmt::format("{}: {} tensors of net '{}' are not there, and a graph needs them "
+                  "all: {}",
+                  name, loaded.report.missing.size(), loaded.net,
+                  WeightReport::name_list(loaded.report.missing, 4)));
 }
 
 /// The parameter that a constant of the pass is, by its place in memory.
@@ -85,15 +86,14 @@ OnnxExport export_onnx(SafeTensors weights, const std::string& name,
   result.size = size_of(weights);
   Trace trace;
   const auto tape = Tape::trace(device, trace);
-  const Var images =
-      tape->variable(Tensor({1, result.size, result.size, 3}, DType::f32));
+  const Var images = tape->variable(Tensor({1, result.size, result.size, 3}, DType::f32));
   const Outputs outputs = (*loaded.model)(images);
   const Var embedding = embedding_of(loaded, outputs.embedding, name);
-  onnx::Model model = onnx::translate(
-      trace,
-      {{"images", images.node()},
-       {{"features", outputs.features.node()}, {"embedding", embedding.node()}}},
-      weights_of(*loaded.store));
+  onnx::Model model =
+      onnx::translate(trace,
+                      {{"images", images.node()},
+                       {{"features", outputs.features.node()}, {"embedding", embedding.node()}}},
+                      weights_of(*loaded.store));
   model.name = loaded.net;
   model.metadata = weights.metadata;
   add_input(model.metadata, loaded.preprocessing, result.size);

@@ -28,9 +28,9 @@ ReadData read_data(const DataOptions& options, const Terminal& terminal) {
   ReadData result;
   result.name = Registry<Dataset>::find(options.name).about.name;
   result.manifest = read_dataset(result.name, settings(options), folder, tell);
-  result.expected = Registry<Dataset>::make(result.name, settings(options),
-                                                      {.root = folder, .notice = {}})
-                        ->expected();
+  result.expected =
+      Registry<Dataset>::make(result.name, settings(options), {.root = folder, .notice = {}})
+          ->expected();
   return result;
 }
 

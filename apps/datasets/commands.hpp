@@ -23,7 +23,7 @@ struct DataOptions {
   std::int64_t count = 0;             ///< sample: N
   std::int64_t images_per_class = 0;  ///< sample; 0: no matter which classes
   std::int64_t seed = 0;              ///< sample
-  int most_apart = 4;                 ///< duplicates: slopes that near ones may differ in
+  int most_apart = 8;                 ///< duplicates: slopes that near ones may differ in
 };
 
 /// A dataset with what is published of it.

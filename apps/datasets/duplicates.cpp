@@ -72,10 +72,10 @@ int find_duplicates(const DataOptions& options, const Terminal& terminal) {
                              {"first", one.first->file.string()},
                              {"second", one.second->file.string()}});
     if (i < most)
-      lines += fmt::format("  {:<6}{:>3}  {} {}\n             {} {}\n",
-                           one.exact ? "exact" : "near", one.apart, name_of(one.first->split),
-                           printable(one.first->file.string()), name_of(one.second->split),
-                           printable(one.second->file.string()));
+      lines +=
+          fmt::format("  {:<6}{:>3}  {} {}\n             {} {}\n", one.exact ? "exact" : "near",
+                      one.apart, name_of(one.first->split), printable(one.first->file.string()),
+                      name_of(one.second->split), printable(one.second->file.string()));
   }
   if (all.size() > most)
     lines += fmt::format("  and {} more; -o FILE.csv lists all\n", all.size() - most);

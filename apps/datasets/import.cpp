@@ -20,8 +20,7 @@ double class_share(const std::string& text) {
   const std::size_t colon = text.find(':');
   const std::string number = colon == std::string::npos ? "" : text.substr(colon + 1);
   double share = 0;
-  const auto [end, error] =
-      std::from_chars(number.data(), number.data() + number.size(), share);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), share);
   const bool whole = error == std::errc() && end == number.data() + number.size();
   if (canonical(text.substr(0, colon)) != "class" || !whole || !(share > 0 && share < 1))
     throw UsageError("--split-by wants class:SHARE with a share between 0 and 1, as class:0.5; '" +
@@ -35,8 +34,8 @@ void split_by_class(Manifest& manifest, double share) {
   const auto classes = static_cast<std::int64_t>(names.size());
   if (classes < 2)
     throw UsageError(fmt::format("--split-by class wants two classes at least, found {}", classes));
-  const auto wanted = static_cast<std::int64_t>(
-      std::ceil(share * static_cast<double>(classes) - 1e-9));
+  const auto wanted =
+      static_cast<std::int64_t>(std::ceil(share * static_cast<double>(classes) - 1e-9));
   const std::string& first_test = *std::next(names.begin(), std::min(wanted, classes - 1));
   for (Item& item : manifest.items)
     item.split = manifest.class_names[static_cast<std::size_t>(item.label)] < first_test

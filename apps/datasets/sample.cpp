@@ -45,18 +45,17 @@ int sample_dataset(const DataOptions& options, const Terminal& terminal) {
   const ReadData data = read_data(options, terminal);
   const std::int64_t each = options.images_per_class;
   if (each > 0 && options.count % each != 0)
-    throw UsageError(fmt::format("sample: {} images are no multiple of {} of each class",
-                                 options.count, each));
+    throw UsageError(
+        fmt::format("sample: {} images are no multiple of {} of each class", options.count, each));
   Manifest chosen = data.manifest;
   chosen.items.clear();
   for (const std::size_t i : choose(data.manifest, options))
     chosen.items.push_back(data.manifest.items[i]);
   if (std::ssize(chosen.items) < options.count)
-    terminal.note(fmt::format("{} has only {} images to choose from", data.name,
-                              chosen.items.size()));
-  nlohmann::ordered_json json = {{"dataset", data.name},
-                                 {"seed", options.seed},
-                                 {"images", nlohmann::ordered_json::array()}};
+    terminal.note(
+        fmt::format("{} has only {} images to choose from", data.name, chosen.items.size()));
+  nlohmann::ordered_json json = {
+      {"dataset", data.name}, {"seed", options.seed}, {"images", nlohmann::ordered_json::array()}};
   std::string text;
   for (const Item& item : chosen.items) {
     const std::string& label = chosen.class_names.at(static_cast<std::size_t>(item.label));

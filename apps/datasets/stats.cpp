@@ -32,17 +32,17 @@ Spread spread_of(std::vector<std::int64_t> numbers) {
 
 int print_dataset_stats(const DataOptions& options, const Terminal& terminal) {
   const ReadData data = read_data(options, terminal);
-  const ImageCheck check = check_images(
-      data.manifest.items, false, terminal.open_device().threads(), keep_going);
+  const ImageCheck check =
+      check_images(data.manifest.items, false, terminal.open_device().threads(), keep_going);
   Json json = {{"dataset", data.name}, {"root", data.manifest.root.string()}};
   std::string text =
       fmt::format("{:<34}{:>9}{:>9}{:>9}{:>11}\n", data.name, "least", "median", "most", "mean");
   const auto add = [&](Split split, const std::string& what, const std::string& key,
                        std::vector<std::int64_t> numbers) {
     const Spread s = spread_of(std::move(numbers));
-    text += fmt::format("  {:<32}{:>9}{:>9}{:>9}{:>11.1f}\n",
-                        fmt::format("{}: {}", name_of(split), what), s.least, s.median, s.most,
-                        s.mean);
+    text +=
+        fmt::format("  {:<32}{:>9}{:>9}{:>9}{:>11.1f}\n",
+                    fmt::format("{}: {}", name_of(split), what), s.least, s.median, s.most, s.mean);
     json["splits"][name_of(split)][key] = {
         {"least", s.least}, {"median", s.median}, {"most", s.most}, {"mean", s.mean}};
   };
@@ -59,7 +59,7 @@ int print_dataset_stats(const DataOptions& options, const Terminal& terminal) {
     if (per_class.empty()) continue;
     for (const auto& [label, images] : per_class) sizes.push_back(images);
     json["splits"][name_of(split)] = {{"images", data.manifest.counts(split).images},
-                                           {"classes", per_class.size()}};
+                                      {"classes", per_class.size()}};
     add(split, "images of a class", "images_per_class", std::move(sizes));
     add(split, "width, pixels", "width", std::move(widths));
     add(split, "height, pixels", "height", std::move(heights));

@@ -49,8 +49,7 @@ class Writer {
     if (!keep_going()) throw Interrupted("interrupted while archives were unpacked");
     file_ = folder_ / path;
     fs::create_directories(file_.parent_path());
-    if (fs::exists(file_))
-      throw FormatError(fmt::format("'{}' is in the archives twice", path));
+    if (fs::exists(file_)) throw FormatError(fmt::format("'{}' is in the archives twice", path));
     errno = 0;
     out_.open(file_, std::ios::binary);
     check();
@@ -128,11 +127,9 @@ Unpacked unpack(const std::vector<std::string>& archives, const fs::path& folder
     if (is_zip(head)) {
       unpack_zip(archive, writer);
     } else if (is_tar(head)) {
-      result.left_out += read_tar(archive, {[&](const std::string& path, std::uint64_t) {
-                                              writer.begin(path);
-                                            },
-                                            [&](std::string_view bytes) { writer.append(bytes); },
-                                            [&] { writer.end(); }});
+      result.left_out += read_tar(
+          archive, {[&](const std::string& path, std::uint64_t) { writer.begin(path); },
+                    [&](std::string_view bytes) { writer.append(bytes); }, [&] { writer.end(); }});
     } else {
       take_file(archive, writer);
     }
@@ -145,8 +142,7 @@ Unpacked unpack(const std::vector<std::string>& archives, const fs::path& folder
                       "folder");
     result.placed.push_back(target);
   }
-  for (const fs::path& target : result.placed)
-    fs::rename(place.path() / target.filename(), target);
+  for (const fs::path& target : result.placed) fs::rename(place.path() / target.filename(), target);
   return result;
 }
 

@@ -24,8 +24,7 @@ constexpr std::uint64_t longest_header = 1 << 20;  // of names and extended head
 class Stream {
  public:
   explicit Stream(const fs::path& file) : name_(file.string()), file_(gzopen(file.c_str(), "rb")) {
-    if (file_ == nullptr)
-      throw DataError(fmt::format("{}: {}", name_, std::strerror(errno)));
+    if (file_ == nullptr) throw DataError(fmt::format("{}: {}", name_, std::strerror(errno)));
     gzbuffer(file_, 1 << 17);
   }
   Stream(const Stream&) = delete;
@@ -119,7 +118,8 @@ class TarReader {
     bool any = false;
     for (std::size_t got = 0; (got = stream_.read(header.data(), block)) > 0; any = true) {
       if (got < block) stream_.fail("it ends in the middle of a header");
-      if (std::all_of(header.begin(), header.end(), [](char c) { return c == 0; })) return left_out_;
+      if (std::all_of(header.begin(), header.end(), [](char c) { return c == 0; }))
+        return left_out_;
       check_sum(header, stream_);
       const char type = header[156];
       const std::uint64_t size = ahead.size.value_or(number_of(header, 124, 12, stream_));

@@ -20,9 +20,9 @@ struct Trained {
   fs::path plain = folder / "plain/checkpoints/last.safetensors";
 
   Trained() {
-    const Outcome first = run(
-        "dmltrain", tiny_training(folder / "embedded", {"--steps", "1", "--embedding-dim", "16",
-                                                        "--set", "head.normalize=maximum"}));
+    const Outcome first =
+        run("dmltrain", tiny_training(folder / "embedded", {"--steps", "1", "--embedding-dim", "16",
+                                                            "--set", "head.normalize=maximum"}));
     REQUIRE_MESSAGE(first.status == 0, first.err);
     REQUIRE(run("dmltrain", tiny_training(folder / "plain", {"--steps", "1"})).status == 0);
   }
@@ -98,7 +98,8 @@ TEST_CASE("convert_weights: an ONNX graph without all of its weights is refused"
 
 TEST_CASE("convert_weights: pth-names keeps what PyTorch's net has, under its names") {
   const Trained& t = trained();
-  // The classifier that a loss has learnt on the whole net's features; of the net, the first layers.
+  // The classifier that a loss has learnt on the whole net's features; of the net, the first
+  // layers.
   dml::SafeTensors from = dml::read_safetensors(t.plain);
   std::erase_if(from.tensors, [](const auto& one) {
     return one.first.rfind("layer", 0) == 0 || one.first.rfind("loss.", 0) == 0;

@@ -40,10 +40,10 @@ std::vector<std::pair<std::string, std::string>> files_below(const fs::path& fol
 std::string tar_of(const fs::path& folder) {
   std::string bytes = tar_entry("CUB_200_2011/", "", '5');
   for (const auto& [path, contents] : files_below(folder))
-    bytes += tar_entry(path.substr(path.rfind('/') + 1), contents, '0',
-                       "CUB_200_2011" + (path.find('/') == std::string::npos
-                                             ? ""
-                                             : "/" + path.substr(0, path.rfind('/'))));
+    bytes += tar_entry(
+        path.substr(path.rfind('/') + 1), contents, '0',
+        "CUB_200_2011" +
+            (path.find('/') == std::string::npos ? "" : "/" + path.substr(0, path.rfind('/'))));
   return bytes + tar_end();
 }
 
@@ -52,7 +52,8 @@ std::string zip_of(const fs::path& folder) {
   dml::weights::ZipWriter zip([&](const void* data, std::size_t size) {
     bytes.append(static_cast<const char*>(data), size);
   });
-  for (const auto& [path, contents] : files_below(folder)) zip.add("CUB_200_2011/" + path, contents);
+  for (const auto& [path, contents] : files_below(folder))
+    zip.add("CUB_200_2011/" + path, contents);
   zip.add("__MACOSX/CUB_200_2011/._images.txt", "mac");
   zip.finish();
   return bytes;
@@ -81,7 +82,8 @@ TEST_CASE("dmldata prepare: tar, compressed tar and zip become the folder that w
     CHECK(json["splits"]["train"]["images"] == 32);
     CHECK(files_below(to / "CUB_200_2011") == files_below(set));
     CHECK(std::distance(fs::directory_iterator(to), fs::directory_iterator()) == 1);
-    const Outcome again = run("dmldata", {"prepare", "cub", (folder / archive).string(), to.string()});
+    const Outcome again =
+        run("dmldata", {"prepare", "cub", (folder / archive).string(), to.string()});
     CHECK(again.status == 3);
     CHECK(again.err.find("is there already; nothing was unpacked") != std::string::npos);
     CHECK(std::distance(fs::directory_iterator(to), fs::directory_iterator()) == 1);
@@ -93,7 +95,8 @@ TEST_CASE("dmldata prepare: an archive that wants to write elsewhere writes noth
   const fs::path to = folder / "to";
   const auto refused = [&](const std::string& bytes, const std::string& part) {
     dml::write_file_atomically(folder / "evil", bytes);
-    const Outcome outcome = run("dmldata", {"prepare", "cub200", (folder / "evil").string(), to.string()});
+    const Outcome outcome =
+        run("dmldata", {"prepare", "cub200", (folder / "evil").string(), to.string()});
     INFO(outcome.err);
     CHECK(outcome.status == 3);
     CHECK(outcome.err.find(part) != std::string::npos);
@@ -102,7 +105,8 @@ TEST_CASE("dmldata prepare: an archive that wants to write elsewhere writes noth
   };
   const std::string good = tar_entry("CUB_200_2011/images.txt", "1 a/b.jpg\n");
   refused(good + tar_entry("../pwned", "x") + tar_end(), "leads out of the folder");
-  refused(good + tar_entry((folder / "pwned").string(), "x") + tar_end(), "leads out of the folder");
+  refused(good + tar_entry((folder / "pwned").string(), "x") + tar_end(),
+          "leads out of the folder");
   refused(good + good + tar_end(), "twice");
   refused(good.substr(0, 700), "ends in the middle");
   std::string zip;
@@ -117,6 +121,18 @@ TEST_CASE("dmldata prepare: an archive that wants to write elsewhere writes noth
   CHECK(absent.err.find("there is no such file") != std::string::npos);
   CHECK(run("dmldata", {"prepare", "cub200", "one.tgz"}).status == 2);
   CHECK(run("dmldata", {"prepare", "cub20", "/nowhere.tgz", to.string()}).status == 2);
+}
+
+TEST_CASE("dmldata prepare: a disk that is full in the middle leaves nothing behind") {
+  const TempFolder folder;
+  dml::write_file_atomically(folder / "set.tar", tar_of(picture_set()));
+  const Outcome full =
+      run_limited("ulimit -f 2", "dmldata",
+                  {"prepare", "cub200", (folder / "set.tar").string(), (folder / "to").string()});
+  INFO(full.err);
+  CHECK(full.status == 1);
+  CHECK(full.err.find("writing failed: File too large") != std::string::npos);
+  CHECK(untouched(folder / "to"));
 }
 
 TEST_CASE("dmldata prepare: what does not make the dataset whole is told, and stays") {
@@ -179,9 +195,9 @@ TEST_CASE("dmldata import: queries, galleries and boxes come along") {
                              "label,path,split,is_query,is_gallery,x_1,y_1,x_2,y_2\n"
                              "\"a,b\",one.jpg,train,1,1,1,2,11,22\n"
                              "c,two.jpg,test,1,0,,,,\nc,three.jpg,test,0,1,,,,\n");
-  CHECK(run("dmldata",
-            {"import", (folder / "in.csv").string(), "-o", (folder / "out.csv").string()})
-            .status == 0);
+  CHECK(
+      run("dmldata", {"import", (folder / "in.csv").string(), "-o", (folder / "out.csv").string()})
+          .status == 0);
   const auto lines = lines_of(folder / "out.csv");
   REQUIRE(lines.size() == 4);
   CHECK(lines[0] == "path,label,split,query,gallery,x,y,width,height");

@@ -1,42 +1,15 @@
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
 #include <cstdlib>
 #include <fstream>
 
 #include "engine/file.hpp"
 #include "tests/apps/process.hpp"
-#include "tests/places.hpp"
 
 using namespace dml::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A word for the shell.
-std::string quoted(const std::string& word) {
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
-  return text + "'";
-}
-
-/// A tool behind words of the shell: "ulimit -f 100; exec".
-Outcome run_behind(const TempFolder& folder, const std::string& words, const std::string& tool,
-                   const std::vector<std::string>& arguments) {
-  std::string command = words + " " + quoted((dml::testing::build_dir() / tool).string());
-  for (const std::string& word : arguments) command += " " + quoted(word);
-  command = "(" + command + ") >'" + (folder / "out").string() + "' 2>'" +
-            (folder / "err").string() + "'";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-          dml::read_file(folder / "out"), dml::read_file(folder / "err")};
-}
-
-/// A tool under a limit of the shell: "ulimit -f 100".
-Outcome run_limited(const TempFolder& folder, const std::string& limit, const std::string& tool,
-                    const std::vector<std::string>& arguments) {
-  return run_behind(folder, limit + "; exec", tool, arguments);
-}
 
 /// A run with a checkpoint after four steps, what it holds, and the words that go on with it.
 struct HalfRun {
@@ -55,7 +28,7 @@ struct HalfRun {
 
 TEST_CASE("nothing lost: a disk that is full in mid-run") {
   const HalfRun half;
-  const Outcome full = run_limited(half.folder, "ulimit -f 200", "dmltrain", half.go_on);
+  const Outcome full = run_limited("ulimit -f 200", "dmltrain", half.go_on);
   INFO(full.err);
   CHECK(full.status == 1);
   CHECK(full.err.find("last.safetensors.new: ") != std::string::npos);
@@ -75,7 +48,7 @@ TEST_CASE("nothing lost: a disk that is full where the run tells of itself") {
     const std::string kept = dml::read_file(half.out / name);
     dml::write_file_atomically(half.out / name,
                                kept + std::string(most - kept.size() - 1, ' ') + "\n");
-    const Outcome full = run_limited(half.folder, "ulimit -f 49152", "dmltrain", half.go_on);
+    const Outcome full = run_limited("ulimit -f 49152", "dmltrain", half.go_on);
     INFO(full.err);
     CHECK(full.status == 1);
     CHECK(full.err.find((half.out / name).string() + ": writing failed") != std::string::npos);
@@ -107,7 +80,7 @@ TEST_CASE("nothing lost: a run folder that has become read-only goes on when it 
   const std::string mounts = "mount --bind " + place + " " + place +
                              " && mount -o remount,ro,bind " + place + " && exec \"$0\" \"$@\"";
   const Outcome outcome =
-      run_behind(half.folder, "exec unshare -rm sh -c " + quoted(mounts), "dmltrain", half.go_on);
+      run_behind("exec unshare -rm sh -c " + quoted(mounts), "dmltrain", half.go_on);
   INFO(outcome.err);
   CHECK(outcome.status == 1);
   CHECK(outcome.err.find(half.out.string()) != std::string::npos);
@@ -175,7 +148,7 @@ TEST_CASE("nothing lost: pictures that vanish in mid-run, and come back") {
 TEST_CASE("nothing lost: memory that does not suffice ends with 4 and a remedy") {
   const TempFolder folder;
   const fs::path out = folder / "run";
-  const Outcome outcome = run_limited(folder, "ulimit -v 3000000", "dmltrain",
+  const Outcome outcome = run_limited("ulimit -v 3000000", "dmltrain",
                                       tiny_training(out, {"--image-size", "4000", "-j", "0"}));
   INFO(outcome.err);
   CHECK(outcome.status == 4);
@@ -195,8 +168,7 @@ TEST_CASE("nothing lost: memory that does not suffice after a checkpoint") {
   REQUIRE_MESSAGE(begun.status == 0, begun.err);
   const std::string before = last_weights(out),
                     state = dml::read_file(out / "checkpoints/last.state");
-  const Outcome outcome =
-      run_limited(folder, "ulimit -v 1000000", "dmltrain", tiny_training(out, second));
+  const Outcome outcome = run_limited("ulimit -v 1000000", "dmltrain", tiny_training(out, second));
   INFO(outcome.err);
   CHECK(outcome.status == 4);
   CHECK(outcome.err.find("out of memory") != std::string::npos);

@@ -47,13 +47,13 @@ void check_refused(const std::string& bytes, const char* part) {
 
 TEST_CASE("tar: files with short, long and extended names") {
   const std::string deep = std::string(120, 'd') + "/" + std::string(90, 'f');
-  const Archive archive(tar_entry("a/", "", '5') + tar_entry("a/one.txt", "one") +
-                        tar_entry("./a//two.txt", std::string(1000, '2')) +
-                        tar_entry("name", "three", '0', "a/prefix") +
-                        tar_entry("././@LongLink", deep + '\0', 'L') +
-                        tar_entry(deep.substr(0, 100), "four") + tar_extended("path", "a/\xC3\xA4") +
-                        tar_entry("a/other", "five") + tar_entry("a/._one.txt", "mac") +
-                        tar_entry("a/empty", "") + tar_end() + "what follows is not read");
+  const Archive archive(
+      tar_entry("a/", "", '5') + tar_entry("a/one.txt", "one") +
+      tar_entry("./a//two.txt", std::string(1000, '2')) +
+      tar_entry("name", "three", '0', "a/prefix") + tar_entry("././@LongLink", deep + '\0', 'L') +
+      tar_entry(deep.substr(0, 100), "four") + tar_extended("path", "a/\xC3\xA4") +
+      tar_entry("a/other", "five") + tar_entry("a/._one.txt", "mac") + tar_entry("a/empty", "") +
+      tar_end() + "what follows is not read");
   const auto files = files_of(archive.file);
   CHECK(files == std::map<std::string, std::string>{{"a/one.txt", "one"},
                                                     {"a/two.txt", std::string(1000, '2')},

@@ -4,6 +4,6 @@
 
 DML_FUZZ(bytes) {
   const dml::fuzz::MemoryFile file(bytes);
-  dml::read_tar(file.path(), {[](const std::string&, std::uint64_t) {}, [](std::string_view) {},
-                              [] {}});
+  dml::read_tar(file.path(),
+                {[](const std::string&, std::uint64_t) {}, [](std::string_view) {}, [] {}});
 }

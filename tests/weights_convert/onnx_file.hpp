@@ -15,7 +15,7 @@ namespace dml::testing {
 /// A field of a message of protocol buffers.
 struct Field {
   unsigned number = 0, wire = 0;
-  std::uint64_t value = 0;  ///< of wire types 0 and 5
+  std::uint64_t value = 0;   ///< of wire types 0 and 5
   std::string_view bytes{};  ///< of wire type 2
   std::string text() const { return std::string(bytes); }
 };
@@ -35,7 +35,8 @@ inline std::vector<Field> fields_of(std::string_view message) {
   std::vector<Field> all;
   while (at < message.size()) {
     const std::uint64_t key = varint();
-    Field field{.number = static_cast<unsigned>(key >> 3U), .wire = static_cast<unsigned>(key & 7U)};
+    Field field{.number = static_cast<unsigned>(key >> 3U),
+                .wire = static_cast<unsigned>(key & 7U)};
     REQUIRE((field.wire == 0 || field.wire == 2 || field.wire == 5));
     if (field.wire == 0) {
       field.value = varint();

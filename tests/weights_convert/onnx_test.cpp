@@ -140,7 +140,8 @@ class Runner {
     const auto at = [&](std::int64_t i) { return x.data<float>()[i]; };
     const auto eps = [&] { return weight(node, 1).data<float>()[0]; };
     if (node.type == "ReduceSumSquare") return row_wise([&](auto i) { return float(squares(i)); });
-    if (node.type == "ReduceL2") return row_wise([&](auto i) { return float(std::sqrt(squares(i))); });
+    if (node.type == "ReduceL2")
+      return row_wise([&](auto i) { return float(std::sqrt(squares(i))); });
     if (node.type == "Add") return row_wise([&](auto i) { return at(i) + eps(); });
     if (node.type == "Max") return row_wise([&](auto i) { return std::max(at(i), eps()); });
     if (node.type == "Sqrt") return row_wise([&](auto i) { return std::sqrt(at(i)); });
@@ -182,12 +183,17 @@ TEST_CASE("onnx: a file, read back and run node by node, gives what the net give
     HeadOptions head;
     std::int64_t size;
   };
-  const Case cases[] = {
-      {"resnet18", {}, {}, 64},
-      {"resnet50", {{"last_layer", "layer2"}}, {.pooling = "max", .dim = 7, .normalize = "added"}, 33},
-      {"bn_inception", {}, {.pooling = "both", .dim = 16, .normalize = "maximum", .neck = true}, 64},
-      {"bn_inception", {{"pool5b", "avg"}}, {.pooling = "avg7", .dim = 8}, 224},
-      {"densenet121", {}, {.dim = 12}, 64}};
+  const Case cases[] = {{"resnet18", {}, {}, 64},
+                        {"resnet50",
+                         {{"last_layer", "layer2"}},
+                         {.pooling = "max", .dim = 7, .normalize = "added"},
+                         33},
+                        {"bn_inception",
+                         {},
+                         {.pooling = "both", .dim = 16, .normalize = "maximum", .neck = true},
+                         64},
+                        {"bn_inception", {{"pool5b", "avg"}}, {.pooling = "avg7", .dim = 8}, 224},
+                        {"densenet121", {}, {.dim = 12}, 64}};
   for (const Case& one : cases) {
     CAPTURE(one.net);
     const TemporaryFolder folder;
@@ -252,8 +258,8 @@ TEST_CASE("onnx: what has no counterpart is refused by name") {
   CHECK(translated(relu(x)).nodes.size() == 1);
   CHECK_THROWS_WITH_AS(slice(x, 0, 0, 1), doctest::Contains("no description"), UsageError);
   const Var weight = tape->input(Tensor({4, 3}, DType::f32));
-  CHECK_THROWS_WITH_AS(translated(linear(x, weight, {})), doctest::Contains("no weight of the model"),
-                       UsageError);
+  CHECK_THROWS_WITH_AS(translated(linear(x, weight, {})),
+                       doctest::Contains("no weight of the model"), UsageError);
   Trace cells;
   const Var map = Tape::trace(device, cells)->variable(Tensor({1, 8, 8, 2}, DType::f32));
   const Var pooled = adaptive_avg_pool2d(map, 2, 2);

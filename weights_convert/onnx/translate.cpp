@@ -85,8 +85,7 @@ class Translator {
     if (op == "adaptive_avg_pool2d" || op == "adaptive_max_pool2d")
       return global_pooling(node, name, inputs, output);
     if (op == "l2_normalize") return l2_normalize(node, name, inputs, output);
-    if (op == "linear")
-      return put("Gemm", name, inputs, output, {{"transB", std::int64_t{1}}});
+    if (op == "linear") return put("Gemm", name, inputs, output, {{"transB", std::int64_t{1}}});
     static const std::map<std::string, std::pair<const char*, std::vector<Attribute>>> plain{
         {"relu", {"Relu", {}}},
         {"add", {"Add", {}}},
@@ -137,8 +136,7 @@ class Translator {
                                       {"pads", both_sides(node)},
                                       {"ceil_mode", std::int64_t{up}}};
     if (maximum) attributes.push_back({"dilations", wholes(node, "dilation")});
-    if (!maximum)
-      attributes.push_back({"count_include_pad", wholes(node, "count_include_pad")[0]});
+    if (!maximum) attributes.push_back({"count_include_pad", wholes(node, "count_include_pad")[0]});
     put(maximum ? "MaxPool" : "AveragePool", name, inputs, output, std::move(attributes));
   }
 
@@ -173,7 +171,8 @@ class Translator {
   const std::string& name_of(int number) {
     if (const auto known = names_.find(number); known != names_.end()) return known->second;
     const Tensor& constant = trace_.value(number).constant;
-    auto [name, tensor] = constant.defined() ? weight_of_(constant) : std::pair<std::string, Tensor>{};
+    auto [name, tensor] =
+        constant.defined() ? weight_of_(constant) : std::pair<std::string, Tensor>{};
     if (name.empty())
       throw UsageError("the pass reads a value that is no weight of the model and no input");
     model_.weights.emplace_back(name, tensor);
