@@ -5,6 +5,7 @@
 
 #include "apps/app.hpp"
 #include "apps/common/net_target.hpp"
+#include "apps/common/onnx_export.hpp"
 #include "apps/common/records.hpp"
 #include "apps/common/weight_check.hpp"
 #include "weights_convert/convert.hpp"
@@ -32,8 +33,10 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--from", options.from, "whose names the file has; auto tries all")
       ->type_name("SOURCE")
       ->capture_default_str();
-  app.add_option("--to", options.to, "what is written: safetensors, or pth for torch.load")
-      ->type_name("{safetensors,pth}")
+  app.add_option("--to", options.to,
+                 "what is written: safetensors; onnx, the graph from images to embedding; pth for "
+                 "torch.load; pth-names, safetensors of the net alone under PyTorch's names")
+      ->type_name("{safetensors,onnx,pth,pth-names}")
       ->capture_default_str();
   app.add_option("--classes", options.classes,
                  "classes of the net; a classifier of another size is kept out")
@@ -51,7 +54,15 @@ void add_flags(CLI::App& app, Options& options) {
                "with the weights; where none are, they are stored now");
 }
 
-weights::ConvertOptions plan(const Options& options) {
+/// The net that a file of ours says it is of; empty for others.
+std::string net_in(const std::string& input) {
+  if (std::filesystem::path(input).extension() != ".safetensors") return {};
+  std::map<std::string, std::string> metadata;
+  list_safetensors(input, &metadata);
+  return metadata["net"];
+}
+
+weights::ConvertOptions plan(const Options& options, weights::Target target) {
   weights::ConvertOptions result;
   result.input = options.input;
   result.from = options.from;
@@ -60,8 +71,14 @@ weights::ConvertOptions plan(const Options& options) {
   result.metadata["dml.format"] = "weights 1";
   result.metadata["program"] = std::string("convert_weights ") + version();
   if (options.from != "auto") static_cast<void>(Registry<weights::Rule>::find(options.from));
-  if (options.net.empty()) return result;
-  NetDescription net = describe_net(options.net, options.classes);
+  const bool names = target == weights::Target::pth_names;
+  const std::string name = options.net.empty() && names ? net_in(options.input) : options.net;
+  if (name.empty() && names)
+    throw UsageError(options.input +
+                     " does not say which net it belongs to\n  --net NAME says it, and so whose "
+                     "names are wanted");
+  if (name.empty()) return result;
+  NetDescription net = describe_net(name, options.classes);
   result.metadata["net"] = net.target.name;
   result.metadata["preprocessing"] = to_json(net.preprocessing);
   result.net = std::move(net.target);
@@ -190,30 +207,47 @@ int run(const Terminal& terminal, const Options& options) {
   std::error_code none;
   if (!options.list && std::filesystem::equivalent(output, options.input, none))
     throw UsageError(options.input + ": would be written over itself; name another file with -o");
-  weights::Converted converted = weights::convert(plan(options));
+  weights::Converted converted = weights::convert(plan(options, target));
   print_notes(terminal, options, converted);
   std::optional<Checked> checked;
   if (options.check) {
     checked = check(converted, options.input);
     converted.metadata[FixedFeatures::metadata_key] = checked->features.to_json();
   }
-  if (!options.list) weights::write_converted(converted, output, target);
-  if (checked && !options.list) check_written(output, converted, *checked);
+  std::optional<OnnxExport> graph;
+  if (!options.list && target == weights::Target::onnx) {
+    graph = export_onnx({converted.mapping.tensors, converted.metadata}, options.input, output);
+    for (const std::string& note : graph->notes) terminal.note(note);
+  } else if (!options.list) {
+    weights::write_converted(converted, output, target);
+    if (checked) check_written(output, converted, *checked);
+  }
   if (terminal.json) {
     nlohmann::json result = result_json(converted, options.list);
     if (!options.list) result["output"] = output.string();
+    if (graph)
+      result["graph"] = {{"nodes", graph->nodes},
+                         {"image_size", graph->size},
+                         {"features", graph->features},
+                         {"embedding", graph->dim}};
     if (checked)
       result["check"] = {{"compared", checked->stored}, {"difference", checked->difference}};
     terminal.print(json_text(result));
   } else if (options.list) {
     print_list(terminal, converted);
+  } else if (graph) {
+    terminal.print(fmt::format(
+        "{}: {} nodes, {} weights; images [batch, 3, {}, {}] -> features [batch, {}], embedding "
+        "[batch, {}]",
+        output.string(), graph->nodes, graph->weights, graph->size, graph->size, graph->features,
+        graph->dim));
   } else {
     terminal.print(fmt::format("{}: {} tensors, {} numbers, from {}", output.string(),
                                converted.mapping.tensors.size(),
                                elements(converted.mapping.tensors), converted.source.format));
   }
   if (checked && !terminal.json)
-    terminal.print(text_of(*checked, !options.list && target == weights::Target::safetensors));
+    terminal.print(text_of(*checked, !options.list && target != weights::Target::pth));
   return exit_done;
 }
 
@@ -236,12 +270,16 @@ int main(int argc, char** argv) {
                     "convert_weights model.pth -o model.safetensors",
                     "convert_weights bn_inception-52deb4733.pth --net bninception --check",
                     "convert_weights runs/mine/checkpoints/best.safetensors --net resnet50 --to "
-                    "pth -o mine.pth"},
+                    "pth -o mine.pth",
+                    "convert_weights runs/mine/checkpoints/best.safetensors --to onnx -o "
+                    "mine.onnx"},
        .flags = [&](CLI::App& app) { dml::add_flags(app, options); },
        .run = [&](const dml::Terminal& terminal) { return dml::run(terminal, options); },
        .words =
            [] {
              return std::map<std::string, std::vector<std::string>>{
-                 {"--net", dml::Registry<dml::Net>::names()}, {"--from", dml::sources()}};
+                 {"--net", dml::Registry<dml::Net>::names()},
+                 {"--from", dml::sources()},
+                 {"--to", {"safetensors", "onnx", "pth", "pth-names"}}};
            }});
 }

@@ -54,7 +54,9 @@ class Training {
     dml::SessionOptions options{
         .notice = notice, .allow_synthetic = flags_.dry_run, .keep_going = dml::keep_going};
     if (flags_.resume() && !flags_.dry_run) options.resumed = resumed_metadata(config);
-    dml::Session session(config, open_device(), options);
+    dml::Device device = open_device();
+    check_precision(config, device);
+    dml::Session session(config, std::move(device), options);
     if (flags_.dry_run) return dry_run(session);
     return train(session, events);
   }
@@ -161,6 +163,22 @@ class Training {
     if (!dml::make_metric(config.text("select_by"))->larger_is_better())
       throw dml::UsageError("select_by: of '" + config.text("select_by") +
                             "' less is better, and the largest value chooses the epoch");
+  }
+
+  /// The other words of --precision are known, so that who writes them hears why not.
+  static void check_precision(const dml::Config& config, const dml::Device& device) {
+    const std::string& wanted = config.text("precision");
+    if (wanted == "fp32") return;
+    const bool cuda = device.backend() == dml::Backend::cuda;
+    if (wanted == "tf32" && !cuda)
+      throw dml::DeviceError(
+          fmt::format("--precision tf32 is arithmetic of NVIDIA GPUs, and this run computes on {}\n"
+                      "  leave it out: --precision fp32 is exact to 24 bits everywhere",
+                      device.name()));
+    throw dml::UsageError(fmt::format(
+        "--precision {} is not implemented in this version, which computes in fp32 on {}\n  leave "
+        "it out, or write --precision fp32",
+        wanted, device.name()));
   }
 
   dml::CheckpointPair resume_point(const dml::RunFolder& run) const {

@@ -16,6 +16,7 @@ struct Append {
   Tensor whole;
   std::int64_t width = 0;
 
+  OpDescription describe() const { return {.name = "concat_channels"}; }
   Tensor forward(Device& device, const Tensor& so_far, const Tensor& fresh) {
     width = so_far.dim(3);
     Tensor place = whole.channels(width, width + fresh.dim(3));
@@ -159,6 +160,7 @@ class DenseNet : public Net {
   /// Copies the input of a block to the front of its buffer.
   struct Enter {
     Tensor whole;
+    OpDescription describe() const { return {.name = "copy"}; }
     Tensor forward(Device& device, const Tensor& x) {
       Tensor place = std::exchange(whole, {}).channels(0, x.dim(3));
       device.copy(x, place);

@@ -23,6 +23,7 @@ Linear make_linear(const HeadOptions& options, const Scope& scope, std::int64_t 
 
 /// a + b; the gradient goes to both.
 struct Sum {
+  OpDescription describe() const { return {.name = "add"}; }
   Tensor forward(Device& device, const Tensor& a, const Tensor& b) const {
     Tensor y = device.empty(a.shape(), a.dtype());
     add_tensors(device, a, b, y);

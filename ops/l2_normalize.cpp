@@ -13,6 +13,10 @@ struct L2Normalize {
   NormFloor floor;
   Tensor y, divisor;  // kept for the backward pass
 
+  OpDescription describe() const {
+    return {.name = "l2_normalize",
+            .settings = {{"eps", {eps}}, {"added", {floor == NormFloor::added ? 1.0 : 0.0}}}};
+  }
   Tensor forward(Device& device, const Tensor& in) {
     DML_CHECK(in.rank() == 2, "l2_normalize: x must be [n, d], not " + to_string(in.shape()));
     const Tensor x = device.dense(in);

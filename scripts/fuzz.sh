@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(pickle zip legacy safetensors npy toml json jpeg)
+[ ${#targets[@]} -gt 0 ] || targets=(pickle zip legacy safetensors npy toml json jpeg tar)
 compiler=${CLANG:-clang++-14}
 command -v "$compiler" >/dev/null || { echo "fuzz: $compiler is not here (bash scripts/setup.sh --dev)" >&2; exit 2; }
 build=${BUILD:-build/fuzz}
@@ -21,7 +21,7 @@ flags=(-std=c++20 -O1 -g1 -I. -fopenmp-simd -DDML_OWN_THREADS -march=native -fsa
        -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-everything)
 # Everything that the readers are made of; the allocator is one that the sanitizer sees through.
 sources=(engine/{tensor,device,names,schema,file,input_file,sha256,safetensors,npy,toml,config,preprocessing,libraries}.cpp
-         engine/cpu/parallel.cpp data/transform.cpp data/image/{reader,jpeg,jpeg_writer,png,resample}.cpp
+         engine/cpu/parallel.cpp data/archive/tar.cpp data/transform.cpp data/image/{reader,jpeg,jpeg_writer,png,resample}.cpp
          weights_convert/*.cpp weights_convert/rules/*.cpp
          tests/fuzz/memory_file.cpp tests/fuzz/plain_allocator.cpp)
 libraries=(-lfmt -ljpeg -lpng -lzip -lz)

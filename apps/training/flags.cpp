@@ -75,6 +75,7 @@ std::string registered_dataset(const std::string& given) {
 }  // namespace
 
 void TrainFlags::add_to(CLI::App& app) {
+  app_ = &app;
   app.add_option("--preset", preset, "a published experiment, METHOD/DATASET (--list presets)")
       ->type_name("NAME");
   app.add_option("-c,--config", config_file,
@@ -137,8 +138,9 @@ void TrainFlags::add_settings(CLI::App& app) {
 
 /// --no-x beside --x.
 void TrainFlags::add_negative(CLI::App& app, const std::string& key, const std::string& group) {
-  app.add_flag(negated(key), negative_[key], "the same as " + hyphened(key) + "=false")
-      ->group(group);
+  Negative& flag = negative_[key];
+  flag.option = app.add_flag(negated(key), flag.given, "the same as " + hyphened(key) + "=false")
+                    ->group(group);
 }
 
 void TrainFlags::add_old_names(CLI::App& app) {
@@ -172,12 +174,15 @@ std::vector<Given> TrainFlags::given() const {
       value = value == "1" ? "true" : "false";
     all.push_back({key, value, spelling + " " + value, Layer::flag});
   };
-  for (const auto& flag : old_)
-    if (flag->option->count() > 0) add(flag->key, flag->spelling, flag->value);
-  for (const auto& [key, flag] : flags_)
-    if (flag.option != nullptr && flag.option->count() > 0) add(key, flag.spelling, flag.value);
-  for (const auto& [key, given] : negative_)
-    if (given) add(key, negated(key), "false");
+  if (app_ == nullptr) return all;
+  for (const CLI::Option* option : app_->parse_order()) {
+    for (const auto& flag : old_)
+      if (flag->option == option) add(flag->key, flag->spelling, flag->value);
+    for (const auto& [key, flag] : flags_)
+      if (flag.option == option) add(key, flag.spelling, flag.value);
+    for (const auto& [key, flag] : negative_)
+      if (flag.option == option && flag.given) add(key, negated(key), "false");
+  }
   for (const std::string& text : assignments) all.push_back(parse_assignment(text));
   return all;
 }

@@ -59,7 +59,7 @@ void Session::read_data() {
   const auto tell = [&](const std::string& text) { options_.notice(Notice{text}); };
   Manifest manifest;
   try {
-    manifest = read_dataset(name, settings, root, tell);
+    manifest = read_dataset(name, settings, root, tell, !options_.allow_synthetic);
   } catch (const DataError&) {
     if (!options_.allow_synthetic) throw;
     make_up_labels();

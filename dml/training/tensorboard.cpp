@@ -9,54 +9,15 @@
 #include "dml/training/sinks.hpp"
 #include "engine/crc32c.hpp"
 #include "engine/error.hpp"
+#include "engine/protobuf.hpp"
 
 namespace dml {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Protocol buffers by hand: the few fields of tensorflow's event.proto and summary.proto that
-/// scalars and histograms need.
-class Message {
- public:
-  void text(unsigned field, std::string_view value) {
-    key(field, 2);
-    varint(value.size());
-    bytes_ += value;
-  }
-  void whole(unsigned field, std::int64_t value) {
-    key(field, 0);
-    varint(static_cast<std::uint64_t>(value));
-  }
-  void real(unsigned field, double value) {
-    key(field, 1);
-    fixed(value);
-  }
-  void single(unsigned field, float value) {
-    key(field, 5);
-    fixed(value);
-  }
-  void reals(unsigned field, const std::vector<double>& values) {
-    key(field, 2);
-    varint(values.size() * sizeof(double));
-    for (const double value : values) fixed(value);
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  void key(unsigned field, unsigned wire) { varint(field << 3U | wire); }
-  void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7U) bytes_ += static_cast<char>(value | 0x80U);
-    bytes_ += static_cast<char>(value);
-  }
-  template <class T> void fixed(T value) {
-    char raw[sizeof value];
-    std::memcpy(raw, &value, sizeof value);
-    bytes_.append(raw, sizeof value);
-  }
-
-  std::string bytes_;
-};
+/// The few fields of tensorflow's event.proto and summary.proto that scalars and histograms need.
+using Message = ProtobufMessage;
 
 std::string little(std::uint64_t value, std::size_t size) {
   std::string bytes;

@@ -68,6 +68,44 @@ TEST_CASE("flags: a switch alone means true, with --no- it means false") {
   CHECK(setting("loss.miner.name", {"--miner", "ms"}) == Pair{"ms", "--miner ms"});
 }
 
+TEST_CASE("flags: of --x and --no-x the last counts") {
+  CHECK(setting("tensorboard", {"--no-tensorboard", "--tensorboard"}).first == "true");
+  CHECK(setting("tensorboard", {"--tensorboard", "--no-tensorboard"}).first == "false");
+  CHECK(setting("eval_before", {"--eval-before", "--no-eval-before", "--eval-before"}).first ==
+        "true");
+  CHECK(setting("freeze_batch_norm",
+                {"--no-freeze-batch-norm", "--freeze-batch-norm", "statistics"}) ==
+        Pair{"statistics", "--freeze-batch-norm statistics"});
+  CHECK(setting("freeze_batch_norm", {"--freeze-batch-norm", "--no-freeze-batch-norm"}).first ==
+        "false");
+  CHECK(setting("batch_size", {"--batch-size", "8", "--bs", "16"}).first == "16");
+  CHECK(setting("batch_size", {"--bs", "16", "--batch-size", "8"}).first == "8");
+  // Switches that are no settings: --print-config stands in the helper's words before these.
+  const std::vector<std::string> words = {"--net", "resnet18", "--loss", "triplet_margin"};
+  auto on = words, off = words;
+  on.insert(on.end(), {"--dataset", "shapes", "--no-print-config", "--print-config"});
+  off.insert(off.end(), {"--dataset", "cub200", "--data-dir", "/nowhere", "--print-config",
+                         "--no-print-config"});
+  CHECK(run("dmltrain", on).status == 0);
+  CHECK(run("dmltrain", off).status == 3);  // it goes on, and there are no data
+}
+
+TEST_CASE("flags: old names are understood, but nobody is sent to them") {
+  const std::vector<std::string> old = {"--sz-embedding", "--embed_dim", "--nb-epochs",
+                                        "--n_epochs",     "--sz-batch",  "--bn-freeze",
+                                        "--gpu-id",       "--gpu_id",    "--arch"};
+  for (const std::string& flag : old) {
+    // One letter is missing, so that the old name is the nearest of all.
+    const std::string misspelt = flag.substr(0, flag.size() - 1);
+    const Outcome outcome = run("dmltrain", {misspelt, "1"});
+    INFO(outcome.err);
+    CHECK(outcome.status == 2);
+    CHECK(outcome.err.find("no flag named '" + misspelt + "'") != std::string::npos);
+    for (const std::string& other : old)
+      CHECK(outcome.err.find("'" + other + "'") == std::string::npos);
+  }
+}
+
 TEST_CASE("flags: the configuration of every loss and miner can be read again") {
   using dml::Layer;
   const auto check = [](std::vector<dml::Given> given) {

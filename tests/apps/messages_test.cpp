@@ -138,6 +138,37 @@ TEST_CASE("dmltrain: every list and topic can be had, and as JSON") {
     CHECK_MESSAGE(topic.out.find(part) != std::string::npos, part);
 }
 
+TEST_CASE("messages: a precision that is not there is refused with what to do") {
+  const TempFolder folder;
+  const auto refused = [&](const std::string& precision, int status,
+                           const std::vector<std::string>& parts) {
+    check_message("dmltrain", tiny_training(folder / "run", {"--precision", precision}), status,
+                  parts);
+  };
+  refused("tf32", 4, {"--precision tf32 is arithmetic of NVIDIA GPUs", "computes on cpu", "fp32"});
+  for (const std::string half : {"bf16", "fp16"})
+    refused(half, 2,
+            {"--precision " + half + " is not implemented in this version", "--precision fp32"});
+  refused("fp64", 2, {"precision: ", "fp64", "fp32"});
+  CHECK_FALSE(fs::exists(folder / "run"));
+  CHECK(
+      run("dmltrain", tiny_training(folder / "run", {"--precision", "fp32", "--dry-run"})).status ==
+      0);
+}
+
+TEST_CASE("dmltrain: a dry run on the built-in pictures draws none of them") {
+  const TempFolder folder;
+  const Outcome outcome =
+      run("dmltrain", {"--net", "resnet18", "--loss", "group", "--dataset", "shapes", "--set",
+                       "dataset.classes=30", "--data-dir", folder.path().string(), "--image-size",
+                       "32", "--dry-run", "--device", "cpu"});
+  INFO(outcome.err);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.find("nothing was written") != std::string::npos);
+  CHECK(outcome.err.find("drawing") == std::string::npos);
+  CHECK(fs::is_empty(folder.path()));
+}
+
 TEST_CASE("dmltrain: a dry run of every preset needs no data and writes nothing") {
   const TempFolder folder;
   const auto presets = nlohmann::json::parse(run("dmltrain", {"--list", "presets", "--json"}).out);

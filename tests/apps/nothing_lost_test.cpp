@@ -1,29 +1,15 @@
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
 #include <cstdlib>
 #include <fstream>
 
 #include "engine/file.hpp"
 #include "tests/apps/process.hpp"
-#include "tests/places.hpp"
 
 using namespace dml::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A tool under a limit of the shell: "ulimit -f 100".
-Outcome run_limited(const TempFolder& folder, const std::string& limit, const std::string& tool,
-                    const std::vector<std::string>& arguments) {
-  std::string command = limit + "; exec '" + (dml::testing::build_dir() / tool).string() + "'";
-  for (const std::string& word : arguments) command += " '" + word + "'";
-  command = "(" + command + ") >'" + (folder / "out").string() + "' 2>'" +
-            (folder / "err").string() + "'";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-          dml::read_file(folder / "out"), dml::read_file(folder / "err")};
-}
 
 /// A run with a checkpoint after four steps, what it holds, and the words that go on with it.
 struct HalfRun {
@@ -42,7 +28,7 @@ struct HalfRun {
 
 TEST_CASE("nothing lost: a disk that is full in mid-run") {
   const HalfRun half;
-  const Outcome full = run_limited(half.folder, "ulimit -f 200", "dmltrain", half.go_on);
+  const Outcome full = run_limited("ulimit -f 200", "dmltrain", half.go_on);
   INFO(full.err);
   CHECK(full.status == 1);
   CHECK(full.err.find("last.safetensors.new: ") != std::string::npos);
@@ -62,7 +48,7 @@ TEST_CASE("nothing lost: a disk that is full where the run tells of itself") {
     const std::string kept = dml::read_file(half.out / name);
     dml::write_file_atomically(half.out / name,
                                kept + std::string(most - kept.size() - 1, ' ') + "\n");
-    const Outcome full = run_limited(half.folder, "ulimit -f 49152", "dmltrain", half.go_on);
+    const Outcome full = run_limited("ulimit -f 49152", "dmltrain", half.go_on);
     INFO(full.err);
     CHECK(full.status == 1);
     CHECK(full.err.find((half.out / name).string() + ": writing failed") != std::string::npos);
@@ -80,6 +66,43 @@ TEST_CASE("nothing lost: a run folder that cannot be written") {
   CHECK(nowhere.status == 3);
   CHECK(nowhere.err.find("the folder cannot be made") != std::string::npos);
   CHECK(nowhere.err.find("--output") != std::string::npos);
+}
+
+TEST_CASE("nothing lost: a run folder that has become read-only goes on when it can be written") {
+  // Modes do not stop root, a mount of its own does.
+  if (std::system("unshare -rm true 2>/dev/null") != 0) {
+    MESSAGE("skipped: this machine allows no mounts of one's own (unshare -rm)");
+    return;
+  }
+  const HalfRun half;
+  const std::string config = dml::read_file(half.out / "config.toml");
+  const std::string place = quoted(half.out.string());
+  const std::string mounts = "mount --bind " + place + " " + place +
+                             " && mount -o remount,ro,bind " + place + " && exec \"$0\" \"$@\"";
+  const Outcome outcome =
+      run_behind("exec unshare -rm sh -c " + quoted(mounts), "dmltrain", half.go_on);
+  INFO(outcome.err);
+  CHECK(outcome.status == 1);
+  CHECK(outcome.err.find(half.out.string()) != std::string::npos);
+  CHECK(outcome.err.find("Read-only file system") != std::string::npos);
+  CHECK(last_weights(half.out) == half.before);
+  CHECK(dml::read_file(half.out / "config.toml") == config);
+  CHECK(run("dmltrain", half.go_on).status == 0);
+  CHECK(last_weights(half.out) == undisturbed_rich());
+}
+
+TEST_CASE("nothing lost: a file where the run wants a folder") {
+  const HalfRun half;
+  fs::rename(half.out / "checkpoints", half.folder / "kept");
+  std::ofstream(half.out / "checkpoints") << "no folder";
+  const Outcome outcome = run("dmltrain", half.go_on);
+  INFO(outcome.err);
+  CHECK(outcome.status == 3);
+  CHECK(outcome.err.find((half.out / "checkpoints").string()) != std::string::npos);
+  fs::remove(half.out / "checkpoints");
+  fs::rename(half.folder / "kept", half.out / "checkpoints");
+  CHECK(run("dmltrain", half.go_on).status == 0);
+  CHECK(last_weights(half.out) == undisturbed_rich());
 }
 
 TEST_CASE("nothing lost: pictures that vanish in mid-run, and come back") {
@@ -125,11 +148,35 @@ TEST_CASE("nothing lost: pictures that vanish in mid-run, and come back") {
 TEST_CASE("nothing lost: memory that does not suffice ends with 4 and a remedy") {
   const TempFolder folder;
   const fs::path out = folder / "run";
-  const Outcome outcome = run_limited(folder, "ulimit -v 3000000", "dmltrain",
+  const Outcome outcome = run_limited("ulimit -v 3000000", "dmltrain",
                                       tiny_training(out, {"--image-size", "4000", "-j", "0"}));
   INFO(outcome.err);
   CHECK(outcome.status == 4);
   CHECK(outcome.err.find("out of memory") != std::string::npos);
   CHECK(clean(out / "checkpoints"));
+}
+
+TEST_CASE("nothing lost: memory that does not suffice after a checkpoint") {
+  const TempFolder folder;
+  const fs::path out = folder / "run";
+  // Steps on pictures of this size take 2 GB; the first process may have them.
+  const std::vector<std::string> large = {"--image-size", "512", "-j", "0", "--eval-every", "0"};
+  auto first = large, second = large;
+  first.insert(first.end(), {"--steps", "1"});
+  second.insert(second.end(), {"--steps", "2", "--resume"});
+  const Outcome begun = run("dmltrain", tiny_training(out, first));
+  REQUIRE_MESSAGE(begun.status == 0, begun.err);
+  const std::string before = last_weights(out),
+                    state = dml::read_file(out / "checkpoints/last.state");
+  const Outcome outcome = run_limited("ulimit -v 1000000", "dmltrain", tiny_training(out, second));
+  INFO(outcome.err);
+  CHECK(outcome.status == 4);
+  CHECK(outcome.err.find("out of memory") != std::string::npos);
+  CHECK(last_weights(out) == before);
+  CHECK(dml::read_file(out / "checkpoints/last.state") == state);
+  CHECK(clean(out / "checkpoints"));
+  const Outcome again = run("dmltrain", tiny_training(out, second));
+  CHECK_MESSAGE(again.status == 0, again.err);
+  CHECK(last_weights(out) != before);
 }
 #endif

@@ -44,6 +44,15 @@ class Process {
 /// Runs a tool to its end.
 Outcome run(const std::string& tool, const std::vector<std::string>& arguments);
 
+/// A word for the shell.
+std::string quoted(const std::string& word);
+/// Runs a tool behind words of the shell: "exec nice".
+Outcome run_behind(const std::string& words, const std::string& tool,
+                   const std::vector<std::string>& arguments);
+/// Runs a tool under a limit of the shell: "ulimit -f 100".
+Outcome run_limited(const std::string& limit, const std::string& tool,
+                    const std::vector<std::string>& arguments);
+
 using TempFolder = dml::testing::TemporaryFolder;
 
 /// Whether a text holds control characters other than line feeds.

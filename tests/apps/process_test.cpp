@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -86,6 +87,29 @@ Outcome Process::wait() {
 
 Outcome run(const std::string& tool, const std::vector<std::string>& arguments) {
   return Process(tool, arguments).wait();
+}
+
+std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
+  return text + "'";
+}
+
+Outcome run_behind(const std::string& words, const std::string& tool,
+                   const std::vector<std::string>& arguments) {
+  const TempFolder folder;
+  std::string command = words + " " + quoted((testing::build_dir() / tool).string());
+  for (const std::string& word : arguments) command += " " + quoted(word);
+  command = "(" + command + ") >" + quoted((folder / "out").string()) + " 2>" +
+            quoted((folder / "err").string());
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          read_file(folder / "out"), read_file(folder / "err")};
+}
+
+Outcome run_limited(const std::string& limit, const std::string& tool,
+                    const std::vector<std::string>& arguments) {
+  return run_behind(limit + "; exec", tool, arguments);
 }
 
 bool has_control_characters(const std::string& text) {
