@@ -74,6 +74,7 @@ class Dataset {
     std::filesystem::path root;  ///< --data-dir; what stands below it is the dataset's own affair
     /// Is told in one line when reading takes long (a built-in set is rendered). May be empty.
     std::function<void(const std::string&)> notice{};
+    bool may_write = true;  ///< false: a set that is drawn at first use is not; DataError then
   };
 
   virtual ~Dataset() = default;

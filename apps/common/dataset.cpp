@@ -16,9 +16,11 @@ std::filesystem::path data_folder(const std::string& configured) {
 
 Manifest read_dataset(const std::string& name, const Settings& settings,
                       const std::filesystem::path& root,
-                      const std::function<void(const std::string&)>& notice) {
+                      const std::function<void(const std::string&)>& notice, bool may_write) {
   try {
-    return Registry<Dataset>::make(name, settings, {.root = root, .notice = notice})->read();
+    return Registry<Dataset>::make(name, settings,
+                                   {.root = root, .notice = notice, .may_write = may_write})
+        ->read();
   } catch (const FormatError&) {
     throw;
   } catch (const DataError& error) {

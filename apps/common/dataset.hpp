@@ -12,9 +12,10 @@ std::filesystem::path data_folder(const std::string& configured);
 
 /// The dataset of that name below a folder, with a way to a first try in the error when it is not
 /// there.
+/// @param may_write  false: a built-in set that is not drawn yet is not there
 Manifest read_dataset(const std::string& name, const Settings& settings,
                       const std::filesystem::path& root,
-                      const std::function<void(const std::string&)>& notice);
+                      const std::function<void(const std::string&)>& notice, bool may_write = true);
 
 /// Takes out the images that cannot be read, for --on-bad-image skip.
 /// @param tell  hears of each, and of how many there were.

@@ -39,7 +39,11 @@ class Shapes final : public Dataset {
 
   Manifest read() const override {
     const fs::path folder = setup_.root / name();
-    if (!ready(folder)) draw(folder);
+    if (!ready(folder)) {
+      if (!setup_.may_write)
+        throw DataError("shapes: the pictures are not drawn yet in " + folder.string());
+      draw(folder);
+    }
     return read_cub_layout(folder, 0, "shapes");
   }
 
