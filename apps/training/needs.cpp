@@ -67,14 +67,27 @@ void require_queries(const std::vector<Item>& items, const std::string& dataset,
   if (!answered) refuse("but no query has another image of its class in the gallery");
 }
 
-std::string small_crop(const Settings& augment, std::int64_t image_size) {
+std::vector<std::string> doubts(const Config& config, std::int64_t steps_per_epoch) {
+  std::vector<std::string> found;
+  const Settings augment = config.all_settings("augment");
   const auto given = augment.find("resize");
   const std::int64_t resize = given == augment.end() ? 0 : std::stoll(given->second);
-  if (resize <= 0 || image_size * image_size * 2 >= resize * resize) return "";
-  return fmt::format(
-      "test images are resized to {} and cropped to {}: {} % of the shorter side is seen\n  "
-      "--set augment.resize=0 takes a size that fits --image-size",
-      resize, image_size, 100 * image_size / resize);
+  const std::int64_t size = config.integer("image_size");
+  if (size * size * 2 < resize * resize)
+    found.push_back(
+        fmt::format("test images are resized to {} and cropped to {}: {} % of the shorter side is "
+                    "seen\n  --set augment.resize=0 takes a size that fits --image-size",
+                    resize, size, 100 * size / resize));
+  const std::int64_t rests = config.integer("freeze_net_epochs");
+  const std::int64_t steps = config.integer("steps");
+  const bool to_the_end =
+      steps > 0 ? steps <= rests * steps_per_epoch : config.integer("epochs") <= rests;
+  if (rests > 0 && to_the_end)
+    found.push_back(fmt::format(
+        "the net rests in the first {} epochs of {} steps, and the run is no longer: head and loss "
+        "alone learn\n  --freeze-net-epochs 0 trains the net from the start",
+        rests, steps_per_epoch));
+  return found;
 }
 
 }  // namespace dml

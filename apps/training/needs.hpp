@@ -5,7 +5,7 @@
 
 #include "data/dataset.hpp"
 #include "dml/requirements.hpp"
-#include "engine/registry.hpp"
+#include "engine/config.hpp"
 
 namespace dml {
 
@@ -24,8 +24,8 @@ void require_images(const std::vector<Item>& train, const Requirements& needed,
 void require_queries(const std::vector<Item>& items, const std::string& dataset,
                      const std::string& split);
 
-/// What to say where the test crop shows less than half of the photograph, else "".
-/// @param augment  its settings; `resize` is the shorter side before the crop
-std::string small_crop(const Settings& augment, std::int64_t image_size);
+/// Settings that go badly together though each is allowed: a test crop that shows less than half of
+/// the photograph, a net that rests until the run has ended.
+std::vector<std::string> doubts(const Config& config, std::int64_t steps_per_epoch);
 
 }  // namespace dml

@@ -149,9 +149,8 @@ void Session::build() {
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
   preprocessing_ = augment_->preprocessing(preprocessing_);
-  const std::string text =
-      small_crop(config_.all_settings("augment"), config_.integer("image_size"));
-  if (!text.empty()) options_.notice(Warning{text});
+  for (const std::string& text : doubts(config_, std::ssize(sampler_->plan(0))))
+    options_.notice(Warning{text});
 }
 
 /// Parameter groups, the optimizers that move them, and how their rates move.

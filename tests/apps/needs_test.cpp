@@ -101,14 +101,35 @@ TEST_CASE("needs: what is doubtful is told, and the run goes on") {
   const TempFolder root;
   write_classes(root.path(), 8, 6);
   for (int i = 1; i < 6; ++i) fs::remove(root / fmt::format("class_01/{}.jpg", i));
-  const Outcome outcome =
-      run("dmltrain", {"--dataset", "folder", "--data-dir", root.path().string(), "--preset",
-                       "group-loss/cub200", "--net", "resnet18", "--set", "net.last_layer=layer1",
-                       "--set", "sampler.classes=2", "--set", "sampler.images=4", "--image-size",
-                       "64", "--dry-run", "--device", "cpu"});
+  const Outcome outcome = run("dmltrain", {"--dataset",
+                                           "folder",
+                                           "--data-dir",
+                                           root.path().string(),
+                                           "--preset",
+                                           "group-loss/cub200",
+                                           "--net",
+                                           "resnet18",
+                                           "--set",
+                                           "net.last_layer=layer1",
+                                           "--set",
+                                           "sampler.classes=2",
+                                           "--set",
+                                           "sampler.images=4",
+                                           "--image-size",
+                                           "64",
+                                           "--steps",
+                                           "3",
+                                           "--freeze-net-epochs",
+                                           "3",
+                                           "--dry-run",
+                                           "--device",
+                                           "cpu"});
   REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
   CHECK_MESSAGE(
       outcome.err.find("1 of 4 training classes have fewer than the 4 images") != std::string::npos,
+      outcome.err);
+  CHECK_MESSAGE(
+      outcome.err.find("the net rests in the first 3 epochs of 1 steps") != std::string::npos,
       outcome.err);
   CHECK_MESSAGE(outcome.err.find("25 % of the shorter side is seen") != std::string::npos,
                 outcome.err);
