@@ -225,15 +225,21 @@ class Training {
   }
 
   int dry_run(dml::Session& session) const {
-    const double loss = session.try_step();
+    const dml::Session::Tried tried = session.try_step();
+    const std::string images =
+        tried.images == tried.batch
+            ? "random images"
+            : fmt::format("{} random images of a batch of {}", tried.images, tried.batch);
     std::string text;
     for (const std::string& line : session.plan()) text += line + "\n";
     text += fmt::format("run folder {}\n", folder(&session.config()).string());
-    text +=
-        fmt::format("one step on random images: loss {:.4g}\ndry run: nothing was written", loss);
+    text += fmt::format("one step on {}: loss {:.4g}\ndry run: nothing was written", images,
+                        tried.loss);
     if (terminal_.json) {
-      const nlohmann::ordered_json json = {
-          {"dry_run", true}, {"loss", loss}, {"plan", session.plan()}};
+      const nlohmann::ordered_json json = {{"dry_run", true},
+                                           {"loss", tried.loss},
+                                           {"images", tried.images},
+                                           {"plan", session.plan()}};
       text = dml::json_text(json);
     }
     terminal_.print(text);

@@ -4,6 +4,7 @@
 
 #include "apps/app.hpp"
 #include "apps/training/model_file.hpp"
+#include "apps/training/needs.hpp"
 #include "apps/training/presets.hpp"
 #include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
@@ -35,6 +36,9 @@ std::vector<Item> items_of(std::int64_t images, std::int64_t classes, std::int64
   }
   return items;
 }
+
+/// Images of a try on a processor, at most.
+constexpr std::int64_t few = 24;
 
 BatchNormMode batch_norm_of(const std::string& freeze) {
   if (freeze == "true") return BatchNormMode::frozen;
@@ -83,6 +87,8 @@ void Session::read_data() {
   data_.classes = classes_of(data_.train);
   if (data_.train.empty())
     throw DataError(name + ": no training images in " + manifest.root.string());
+  if (config_.integer("eval_every") > 0 || config_.flag("eval_before"))
+    require_queries(data_.evaluation, name, name_of(data_.evaluation_split));
 }
 
 /// For a dry run without data: labels of the published sizes, or of the classes that are
@@ -143,6 +149,8 @@ void Session::build() {
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
   preprocessing_ = augment_->preprocessing(preprocessing_);
+  for (const std::string& text : doubts(config_, std::ssize(sampler_->plan(0))))
+    options_.notice(Warning{text});
 }
 
 /// Parameter groups, the optimizers that move them, and how their rates move.
@@ -189,6 +197,8 @@ void Session::require_batches() const {
         needed, promised, hint));
   }
   require(loss_->requirements(), loss, sampler_->guarantee(), config_.name("sampler"));
+  require_images(data_.train, loss_->requirements(), loss, sampler_->guarantee(),
+                 [&](const std::string& text) { options_.notice(Notice{text}); });
 }
 
 void Session::load_weights_file() {
@@ -280,9 +290,14 @@ Metadata Session::metadata() const {
           {"source", source_}};
 }
 
-double Session::try_step() {
-  const auto plan = sampler_->plan(0);
+Session::Tried Session::try_step() {
+  auto plan = sampler_->plan(0);
   if (plan.empty()) throw UsageError("the sampler finds no batch in the training set");
+  Tried tried{.batch = std::ssize(plan[0])};
+  // Published batches on a processor would take minutes and most of its memory.
+  if (device_.backend() != Backend::cuda && tried.batch > few)
+    plan[0].resize(static_cast<std::size_t>(few));
+  tried.images = std::ssize(plan[0]);
   const std::int64_t size = config_.integer("image_size");
   const auto count = static_cast<std::int64_t>(plan[0].size());
   Tensor images = Tensor::empty({count, size, size, 3}, DType::f32);
@@ -303,7 +318,8 @@ double Session::try_step() {
                              .samples = plan[0]});
   tape->backward(loss);
   store_.clear_gradients();
-  return loss.value().item();
+  tried.loss = loss.value().item();
+  return tried;
 }
 
 Loader Session::make_loader(std::vector<Item> items, const Pipeline& pipeline) const {

@@ -54,8 +54,14 @@ class Session {
   std::vector<std::string> plan() const;
   /// What every checkpoint says of itself.
   Metadata metadata() const;
-  /// One forward and backward pass of random images through everything. @return the loss.
-  double try_step();
+  /// What a try gave.
+  struct Tried {
+    double loss = 0;
+    std::int64_t images = 0;  ///< that were tried, fewer than `batch` on a processor
+    std::int64_t batch = 0;
+  };
+  /// One forward and backward pass of random images through everything.
+  Tried try_step();
 
   /// The parts that a trainer works with. `evaluate` measures data().evaluation.
   TrainerParts parts(Events& events, const std::function<bool()>& keep_going);

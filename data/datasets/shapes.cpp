@@ -40,7 +40,7 @@ class Shapes final : public Dataset {
   Manifest read() const override {
     const fs::path folder = setup_.root / name();
     if (!ready(folder) && !setup_.may_write)
-      throw DataError("shapes: the pictures are not drawn yet, and nothing shall be written now");
+      throw DataError("shapes: the pictures are not drawn yet in " + folder.string());
     if (!ready(folder)) draw(folder);
     return read_cub_layout(folder, 0, "shapes");
   }

@@ -68,6 +68,12 @@ System::System(const Loss::Setup& setup, const SystemOptions& options)
 
 System::~System() = default;
 
+Requirements System::requirements() const {
+  if (other_) return other_->requirements();
+  const bool pairs = options_.criterion == "smoothap" || options_.criterion == "margin";
+  return {.images_per_class = pairs ? 2 : 1};
+}
+
 Var System::margin(const Loss::Batch& batch, const Var& v, const Chosen& positive,
                    const Chosen& negative, const revisiting::Triplets* triplets,
                    bool second) const {

@@ -131,7 +131,8 @@ class Divide final : public Loss {
   }
 
   Requirements requirements() const override {
-    return {.images_per_class = 1, .classes = 2, .training_set = options_.nb_clusters > 1};
+    const bool divides = options_.nb_clusters > 1;
+    return {.images_per_class = 1, .classes = 2, .training_set = divides, .one_part = divides};
   }
 
   void before_epoch(EpochView& view) override {
@@ -183,6 +184,12 @@ class Divide final : public Loss {
     if (options_.mod_epoch_freeze >= options_.mod_epoch && options_.mod_epoch_freeze > 0)
       throw UsageError(fmt::format("mod_epoch_freeze = {} must be below mod_epoch = {}",
                                    options_.mod_epoch_freeze, options_.mod_epoch));
+    if (options_.mod_epoch_freeze > 0 && options_.nb_clusters > 1 && !has_embedding_layer())
+      throw UsageError(fmt::format(
+          "mod_epoch_freeze = {} lets the net rest but for its embedding layer '{}', and there is "
+          "none: nothing would learn\n  set loss.mod_epoch_freeze=0, or --embedding-dim for a "
+          "layer",
+          options_.mod_epoch_freeze, options_.embedding_layer));
     if (options_.fixed_mask && options_.masking_init != "ones")
       throw UsageError("fixed masks begin with ones: masking_init = ones");
     if (options_.fixed_mask && setup.dim < whole_levels(options_.nb_clusters))
@@ -194,8 +201,10 @@ class Divide final : public Loss {
           "classes\n  set nb_clusters to a smaller number",
           options_.nb_clusters, setup.images));
     if (options_.nb_clusters > setup.classes)
-      throw UsageError(fmt::format("{} clusters were asked for, the training set has {} classes",
-                                   options_.nb_clusters, setup.classes));
+      throw UsageError(fmt::format(
+          "{} clusters were asked for, the training set has {} classes\n  set nb_clusters to a "
+          "smaller number: --set loss.nb_clusters={}",
+          options_.nb_clusters, setup.classes, std::max<std::int64_t>(1, setup.classes / 4)));
     const std::int64_t doublings = levels() - 1;
     if (options_.hierarchy == "top_bot" && merge_epoch() <= doublings * options_.mod_epoch)
       throw UsageError(fmt::format(
@@ -204,6 +213,12 @@ class Divide final : public Loss {
           merge_epoch(), options_.nb_clusters, doublings * options_.mod_epoch));
   }
 
+  bool has_embedding_layer() const {
+    const auto& all = store_.all();
+    return std::any_of(all.begin(), all.end(), [this](const Parameter& one) {
+      return one.name.rfind(options_.embedding_layer + ".", 0) == 0;
+    });
+  }
   std::int64_t merge_epoch() const {
     return options_.force_full_embedding_epoch == 0 ? never : options_.force_full_embedding_epoch;
   }

@@ -91,6 +91,8 @@ class LmMetric final : public Loss {
     return terms.loss;
   }
 
+  Requirements requirements() const override { return system_.requirements(); }
+
   // Row i of a set gets the i-th latent, however the set is cut into batches.
   Var embed(const Var& features) override {
     const Shape shape{features.dim(0), system_.head().dim()};

@@ -258,7 +258,9 @@ class DivideSampler final : public Sampler {
   std::string epoch_meaning() const override {
     return "the clusters take turns until the largest has shown as many images as it has";
   }
-  Guarantee guarantee() const override { return {.images_per_class = 1, .classes = 2}; }
+  Guarantee guarantee() const override {
+    return {.images_per_class = 1, .classes = 2, .one_part = true};
+  }
 
  private:
   Options options_;

@@ -177,11 +177,13 @@ TEST_CASE("dmltrain: a dry run of every preset needs no data and writes nothing"
     const Outcome printed =
         run("dmltrain", {"--preset", name, "--net", "resnet18", "--print-config"});
     CHECK_MESSAGE(printed.status == 0, name, ": ", printed.err);
-    if (name.rfind("group-loss/", 0) != 0) continue;
+    // One of each system: published sizes take minutes on a processor; what the presets say of
+    // loss, sampler and labels is the same with a small net.
+    if (!name.ends_with("/cub200") && name.rfind("de", 0) != 0) continue;  // demo, defaults
     const Outcome outcome =
-        run("dmltrain",
-            {"--preset", name, "--image-size", "32", "--net", "resnet18", "--dry-run", "--data-dir",
-             folder.path().string(), "-o", (folder / "run").string(), "--device", "cpu"});
+        run("dmltrain", {"--preset", name, "--net", "resnet18", "--set", "net.last_layer=layer1",
+                         "--image-size", "32", "--dry-run", "--data-dir", folder.path().string(),
+                         "-o", (folder / "run").string(), "--device", "cpu"});
     CHECK_MESSAGE(outcome.status == 0, name, ": ", outcome.err);
     CHECK(outcome.out.find("nothing was written") != std::string::npos);
   }

@@ -239,6 +239,10 @@ TEST_CASE("divide: what cannot be is refused in words") {
                        doctest::Contains("must be below"), UsageError);
   CHECK_THROWS_WITH_AS(Setting(Settings{{"nb_clusters", "4"}, {"force_full_embedding_epoch", "3"}}),
                        doctest::Contains("later one"), UsageError);
+  CHECK_THROWS_WITH_AS(
+      Setting(
+          Settings{{"nb_clusters", "4"}, {"mod_epoch_freeze", "1"}, {"embedding_layer", "red"}}),
+      doctest::Contains("nothing would learn"), UsageError);
   Setting setting(Settings{{"nb_clusters", "1"}, {"miner", "distanceweighted"}});
   setting.parts_of(0);
   const Labels alone({0, 1, 2}, classes);

@@ -167,6 +167,9 @@ TEST_CASE("requirements: a sampler that promises too little is refused in words"
                        doctest::Contains("needs at least 3 images of each class"), UsageError);
   CHECK_THROWS_WITH_AS(require({.classes = 2}, "triplet", {}, "group"),
                        doctest::Contains("2 different classes"), UsageError);
+  require({.one_part = true}, "divide", {.one_part = true}, "divide");
+  CHECK_THROWS_WITH_AS(require({.one_part = true}, "divide", {}, "shuffle"),
+                       doctest::Contains("--sampler divide"), UsageError);
 }
 
 }  // namespace

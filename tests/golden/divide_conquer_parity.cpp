@@ -129,14 +129,19 @@ class Training {
   std::unique_ptr<Optimizer> optimizer_;
 };
 
-const AddGolden parity{
-    "divide_conquer", "divide_conquer_parity", [](Run& run) {
-      give_training<Training>(
-          run, {.losses = 5e-2,
-                .weights = 5e-2,
-                .losses_reason = "roundings choose other negatives",
-                .weights_reason = "Adam turns the sign of a rounding into a whole step"});
-    }};
+// Measured: in 1,000 runs of the f64 steps whose weights were moved at random by up to 2^-24 of
+// themselves, what rounding to f32 does, before the first and after every step, losses and weights
+// ended at most 1.2e-6 away (the median is 3.8e-7); no run drew another negative, and in none did
+// Adam turn the sign of a small gradient. The bound is that times eight.
+constexpr double rounding = 1e-5;
+
+const AddGolden parity{"divide_conquer", "divide_conquer_parity", [](Run& run) {
+                         give_training<Training>(
+                             run, {.losses = rounding,
+                                   .weights = rounding,
+                                   .losses_reason = "eight times what rounded weights do",
+                                   .weights_reason = "eight times what rounded weights do"});
+                       }};
 
 }  // namespace
 }  // namespace dml::golden
