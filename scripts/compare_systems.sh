@@ -39,10 +39,7 @@ settings() {
 rates="1e-4 3e-4"
 # The better of the two by MAP@R of seed 1; SEARCH=1 repeats the choice.
 rate_of() {
-  case $1 in
-    triplet_margin) echo 3e-5 ;; proxy_anchor) echo 3e-5 ;; group_loss) echo 3e-5 ;; intra_batch) echo 3e-5 ;;
-    rcdml) echo 3e-5 ;; lm_metric) echo 1e-4 ;; divide_conquer) echo 3e-5 ;;
-  esac
+  case $1 in lm_metric | divide_conquer) echo 3e-4 ;; *) echo 1e-4 ;; esac
 }
 
 # train METHOD RATE SEED: leaves FOLDER/METHOD-RATE-SEED/done
