@@ -9,7 +9,8 @@ namespace dml {
 double gradient_norm(Device& device, const ParameterStore& store);
 
 /// The same for the parameters of every group: `grad_norm_net`, `grad_norm_loss` (what the loss
-/// learns) and `grad_norm_NAME` for every group that was given a name. Empty where there is but one.
+/// learns) and `grad_norm_NAME` for every group that was given a name. Empty where there is but
+/// one.
 Figures gradient_norms(Device& device, const ParameterStore& store);
 
 /// The position of the first number of a tensor that is NaN or infinite; -1 when there is none.
