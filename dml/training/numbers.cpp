@@ -78,8 +78,9 @@ std::string group_of(const Parameter& parameter) {
 
 double gradient_norm(Device& device, const ParameterStore& store) {
   Gradients gradients;
-  each_gradient(device, store,
-                [&](const Parameter&, Tensor gradient) { gradients.push_back(std::move(gradient)); });
+  each_gradient(device, store, [&](const Parameter&, Tensor gradient) {
+    gradients.push_back(std::move(gradient));
+  });
   return norm_of(device, gradients);
 }
 
