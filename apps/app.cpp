@@ -7,11 +7,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <optional>
 
 #include "apps/common/completion.hpp"
 #include "apps/common/manual.hpp"
+#include "apps/common/records.hpp"
 #include "engine/names.hpp"
 
 namespace dml {
@@ -21,6 +23,20 @@ void write_to(std::FILE* stream, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stream);
   if (text.empty() || text.back() != '\n') std::fputc('\n', stream);
 }
+
+/// CLI11 writes "--x,--no-x{false}"; the second spelling says enough.
+class Formatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    std::string text = CLI::Formatter::make_option_name(option, positional);
+    const std::string value = "{false}";
+    for (std::size_t at = text.find(value); at != std::string::npos; at = text.find(value))
+      text.erase(at, value.size());
+    return text;
+  }
+};
+
+using Words = std::map<std::string, std::vector<std::string>>;
 
 /// What CLI11 is told of the flags that all tools share.
 struct CommonFlags {
@@ -157,28 +173,26 @@ void parse(CLI::App& app, std::vector<std::string> arguments) {
 
 int run(const std::vector<std::string>& arguments, const Tool& tool, Terminal& terminal) {
   CLI::App app(tool.summary, tool.name);
+  app.formatter(std::make_shared<Formatter>());
   app.get_formatter()->column_width(36);
   if (tool.flags) tool.flags(app);
   CommonFlags flags;
   add_common(app, terminal, flags, static_cast<bool>(tool.help));
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough()->set_help_flag();
-  if (const auto topic = help_topic(arguments)) {
-    terminal.print(help_text(tool, app, arguments, *topic));
+  const bool json = asks(arguments, "--json");
+  const auto show = [&](const char* key, const std::string& text) {
+    terminal.print(json ? json_text({{"tool", tool.name}, {key, text}}) : text);
     return exit_done;
-  }
-  if (asks(arguments, "--version")) {
-    terminal.print(fmt::format("{} {}", tool.name, version()));
-    return exit_done;
-  }
-  if (asks(arguments, "--manual")) {
-    terminal.print(manual_page(app, version(), tool.examples,
-                               tool.manual ? tool.manual() : std::vector<ManualSection>{}));
-    return exit_done;
-  }
-  if (const auto shell = completion_shell(arguments)) {
-    terminal.print(completion_script(*shell, app, tool.words));
-    return exit_done;
-  }
+  };
+  if (const auto topic = help_topic(arguments))
+    return show("help", help_text(tool, app, arguments, *topic));
+  if (asks(arguments, "--version"))
+    return show("version", json ? version() : fmt::format("{} {}", tool.name, version()));
+  if (asks(arguments, "--manual"))
+    return show("manual", manual_page(app, version(), tool.examples,
+                                      tool.manual ? tool.manual() : std::vector<ManualSection>{}));
+  if (const auto shell = completion_shell(arguments))
+    return show("completion", completion_script(*shell, app, tool.words ? tool.words() : Words{}));
   parse(app, arguments);
   return tool.run(terminal);
 }
@@ -221,6 +235,9 @@ int run_tool(int argc, const char* const* argv, const Tool& tool) {
     if (terminal.verbose)
       write_to(stderr, fmt::format("  at {}:{}", error.where().file, error.where().line));
     return error.exit_code();
+  } catch (const std::filesystem::filesystem_error& error) {
+    report(terminal, fmt::format("{}: {}", error.path1().string(), error.code().message()));
+    return exit_failed;
   } catch (const std::bad_alloc&) {
     report(terminal, "out of memory");
     return exit_device;

@@ -71,8 +71,8 @@ struct Tool {
   /// The text of `--help TOPIC` ("loss=group"). @throws UsageError for unknown topics.
   std::function<std::string(const std::string& topic)> help = {};
   /// Words that completion offers behind a flag, beside those of CLI::IsMember:
-  /// {"--net", Registry<Net>::names()}.
-  std::map<std::string, std::vector<std::string>> words = {};
+  /// {"--net", Registry<Net>::names()}. Called only when a completion script is wanted.
+  std::function<std::map<std::string, std::vector<std::string>>()> words = {};
   /// Further sections of the manual page, heading and text.
   std::function<std::vector<std::pair<std::string, std::string>>()> manual = {};
 };

@@ -1,12 +1,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "apps/app.hpp"
+#include "apps/common/interrupt.hpp"
+#include "apps/common/records.hpp"
 #include "apps/evaluation/embedding_files.hpp"
 #include "apps/evaluation/flags.hpp"
+#include "apps/evaluation/record.hpp"
 #include "apps/training/model_file.hpp"
 #include "apps/training/result.hpp"
 #include "apps/training/schema.hpp"
@@ -20,11 +24,13 @@ namespace fs = std::filesystem;
 
 using Options = dml::EvaluationFlags;
 
-/// "BGR input, 0..255, mean 104,117,128, deviation 1,1,1"
+/// "BGR input, mean 104,117,128", and what of scale and deviation is not 1.
 std::string input_text(const dml::Preprocessing& p) {
-  return fmt::format("{} input, 0..{}, mean {}, deviation {}",
-                     p.order == dml::Channels::bgr ? "BGR" : "RGB", 255 * p.scale,
-                     fmt::join(p.mean, ","), fmt::join(p.std, ","));
+  std::string text = fmt::format(
+      "{} input{}, mean {}", p.order == dml::Channels::bgr ? "BGR" : "RGB",
+      p.scale == 1 ? "" : fmt::format(", 0..{}", 255 * p.scale), fmt::join(p.mean, ","));
+  const bool divided = std::any_of(p.std.begin(), p.std.end(), [](auto one) { return one != 1; });
+  return divided ? text + fmt::format(", deviation {}", fmt::join(p.std, ",")) : text;
 }
 
 /// What is evaluated, and how it came about, for the record.
@@ -37,6 +43,7 @@ Source from_embeddings(const Options& options) {
   const dml::EmbeddingFiles& files = options.files;
   Source source{.set = dml::read_embedding_files(files),
                 .record = {{"embeddings", files.embeddings}, {"labels", files.labels}}};
+  options.choose_rows(source.set, {});
   if (!files.gallery_embeddings.empty()) {
     source.record["gallery_embeddings"] = files.gallery_embeddings;
     source.record["gallery_labels"] = files.gallery_labels;
@@ -57,7 +64,8 @@ class ImageEvaluation {
     const std::vector<dml::Item> items = images(loaded.metadata);
     const dml::Pipeline pipeline = transform(loaded.metadata);
     dml::Loader loader(items, pipeline, loaded.preprocessing, {.workers = options_.workers});
-    terminal_.note(fmt::format("weights want {}; using that", input_text(loaded.preprocessing)));
+    terminal_.note(fmt::format("checkpoint was trained with {}; using that",
+                               input_text(loaded.preprocessing)));
     const dml::WeightHold hold = loaded.model->net().hold_weights();
     const auto embedder = [&](const dml::Var& batch) {
       return options_.features.empty() ? loaded.embed(batch)
@@ -65,13 +73,15 @@ class ImageEvaluation {
     };
     Source source;
     source.set = dml::retrieval_set(
-        dml::embed_images(device_, embedder, loader, options_.batch_size), items);
+        dml::embed_images(device_, embedder, loader, options_.batch_size, dml::keep_going), items);
+    options_.choose_rows(source.set, names_of(items));
     source.record = {{"checkpoint", file.string()},
                      {"net", loaded.net},
                      {"features", options_.features.empty() ? "embedding" : options_.features},
                      {"dataset", dataset_},
                      {"fingerprint", fingerprint_},
                      {"split", options_.split},
+                     {"left_out", left_out_},
                      {"preprocessing", Json::parse(dml::to_json(loaded.preprocessing))},
                      {"resize", resize_},
                      {"image_size", size_}};
@@ -81,6 +91,11 @@ class ImageEvaluation {
  private:
   fs::path checkpoint_file() {
     const fs::path input = options_.input;
+    if (!fs::exists(input))
+      throw dml::DataError(
+          fmt::format("{}: there is no such run folder or weights file\n"
+                      "  dmltrain -o {} makes one, convert_weights makes weights",
+                      options_.input, options_.input));
     if (!fs::is_directory(input)) return input;
     const dml::RunFolder run = dml::RunFolder::open(input);
     config_ = dml::read_toml(run.config(), dml::Layer::file);
@@ -139,11 +154,24 @@ class ImageEvaluation {
       const std::string share = configured("validation_classes");
       manifest = dml::with_validation(manifest, share.empty() ? 0.2 : std::stod(share));
     }
-    const std::vector<dml::Item> items = manifest.of(split);
-    if (items.empty())
+    root_ = manifest.root;
+    manifest.items = manifest.of(split);
+    if (manifest.items.empty())
       throw dml::DataError(fmt::format("{}: no images in split '{}' of {}", dataset_,
                                        options_.split, manifest.root.string()));
-    return items;
+    if (options_.skips_bad_images())
+      left_out_ = dml::leave_out_bad_images(
+          manifest, device_.threads(), [&](const std::string& text) { terminal_.note(text); },
+          dml::keep_going);
+    return manifest.items;
+  }
+
+  /// Paths below the folder of the dataset, as --queries and --gallery name them.
+  std::vector<std::string> names_of(const std::vector<dml::Item>& items) const {
+    std::vector<std::string> names;
+    for (const dml::Item& item : items)
+      names.push_back(item.file.lexically_relative(root_).generic_string());
+    return names;
   }
 
   /// The test transform of the training, unless flags say otherwise.
@@ -171,18 +199,14 @@ class ImageEvaluation {
   dml::Device& device_;
   std::vector<dml::Given> config_;
   std::string dataset_, fingerprint_, resize_;
+  fs::path root_;
+  std::int64_t left_out_ = 0;
   std::int64_t size_ = 224;
 };
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 /// Everything that came out, as one object.
 Json record_of(const Options& options, const Source& source, const dml::Measurement& result) {
-  Json json = source.record;
-  json["images"] = source.set.labels.size();
-  json["size"] = source.set.embeddings.dim(1);
-  json["protocol"] = result.protocol;
-  for (const auto& [name, value] : result.figures) json["metrics"][name] = number(value);
+  Json json = dml::evaluation_json(source.record, source.set, result);
   if (!options.per_class) return json;
   for (std::size_t i = 0; i < result.figures.size(); ++i) {
     const std::string& column = result.evaluation.values[i].first;
@@ -205,10 +229,7 @@ std::string text_of(const Source& source, const dml::Measurement& result) {
 void save_files(const Options& options, const Source& source, const dml::Measurement& result) {
   if (!options.save_embeddings.empty())
     dml::write_npy(options.save_embeddings, source.set.embeddings);
-  if (options.save_neighbours.empty()) return;
-  const dml::Neighbours& found = result.evaluation.neighbours;
-  dml::write_npy(options.save_neighbours,
-                 dml::Tensor::of<std::int32_t>({found.queries, found.k}, found.index));
+  if (!options.save_neighbours.empty()) dml::write_neighbours(options.save_neighbours, result);
 }
 
 int evaluate(const Options& options, const dml::Terminal& terminal) {
@@ -222,13 +243,14 @@ int evaluate(const Options& options, const dml::Terminal& terminal) {
     throw dml::UsageError(
         "what is to be evaluated? A run, a checkpoint, or --embeddings FILE.npy --labels FILE");
   const dml::EvaluateOptions how = options.how();
+  dml::listen_for_interrupts();
   dml::Device device = terminal.open_device();
   const Source source = options.files.embeddings.empty()
                             ? ImageEvaluation(options, terminal, device).run()
                             : from_embeddings(options);
   const dml::Measurement result = dml::measure(device, source.set, metrics, how);
   save_files(options, source, result);
-  terminal.print(terminal.json ? record_of(options, source, result).dump(2)
+  terminal.print(terminal.json ? dml::json_text(record_of(options, source, result))
                                : text_of(source, result));
   for (const auto& [name, value] : result.figures)
     if (std::isnan(value)) terminal.note(name + " is undefined: no item that it could count");
@@ -256,5 +278,5 @@ int main(int argc, char** argv) {
        .flags = [&](CLI::App& app) { options.add_to(app); },
        .run = [&](const dml::Terminal& terminal) { return evaluate(options, terminal); },
        .help = dml::topic_help,
-       .words = {{"--list", dml::list_words()}}});
+       .words = dml::training_words});
 }

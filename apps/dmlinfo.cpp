@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/app.hpp"
+#include "apps/common/records.hpp"
 #include "apps/training/environment.hpp"
 #include "apps/training/schema.hpp"
 #include "engine/kernel.hpp"
@@ -96,7 +97,7 @@ std::string weights_text(bool as_json) {
     json.push_back({{"net", one.net}, {"url", url}});
     text += fmt::format("{:<14} {}\n", one.net, url);
   }
-  return as_json ? json.dump(2)
+  return as_json ? dml::json_text({{"weights", json}})
                  : text + "  convert_weights FILE --net NAME makes what --weights wants\n";
 }
 
@@ -129,7 +130,7 @@ int main(int argc, char** argv) {
                return 0;
              }
              const Json json = info();
-             terminal.print(terminal.json ? json.dump(2) : text_of(json, terminal.verbose));
+             terminal.print(terminal.json ? dml::json_text(json) : text_of(json, terminal.verbose));
              return 0;
            }});
 }

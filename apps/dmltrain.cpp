@@ -2,10 +2,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "apps/app.hpp"
+#include "apps/common/interrupt.hpp"
+#include "apps/common/records.hpp"
 #include "apps/training/environment.hpp"
 #include "apps/training/flags.hpp"
 #include "apps/training/presets.hpp"
@@ -14,25 +15,12 @@
 #include "apps/training/session.hpp"
 #include "dml/training/sinks.hpp"
 #include "engine/file.hpp"
+#include "engine/interrupted.hpp"
 
 namespace {
 
 using dml::Layer;
 namespace fs = std::filesystem;
-
-volatile std::sig_atomic_t asked_to_stop = 0;
-
-/// The first Ctrl-C ends the step under way and writes a checkpoint; the second kills.
-void listen_for_signals() {
-  const auto handler = [](int signal) {
-    asked_to_stop = 1;
-    std::signal(signal, SIG_DFL);
-  };
-  std::signal(SIGINT, handler);
-  std::signal(SIGTERM, handler);
-}
-
-bool stop() { return asked_to_stop != 0; }
 
 /// Settings that may change when a run goes on: they decide how long it is and how fast, not what
 /// its steps compute.
@@ -51,22 +39,37 @@ class Training {
   int run() {
     for (const std::string& note : flags_.old_names()) terminal_.note(note);
     const dml::Config config = configuration();
+    check_metrics(config);
     if (flags_.print_config) {
-      terminal_.print(config.to_annotated_toml());
+      terminal_.print(terminal_.json ? json_of(config) : config.to_annotated_toml());
       return dml::exit_done;
     }
-    check_metrics(config);
+    dml::listen_for_interrupts();
     dml::Events events;
     add_terminal_sink(events, config);
-    dml::SessionOptions options{.notice = [&](const dml::Event& event) { events.emit(event); },
-                                .allow_synthetic = flags_.dry_run};
+    const auto notice = [&](const dml::Event& event) {
+      events.emit(event);
+      early_.push_back(event);
+    };
+    dml::SessionOptions options{
+        .notice = notice, .allow_synthetic = flags_.dry_run, .keep_going = dml::keep_going};
     if (flags_.resume() && !flags_.dry_run) options.resumed = resumed_metadata(config);
-    dml::Session session(config, open_device(), options);
+    dml::Device device = open_device();
+    check_precision(config, device);
+    dml::Session session(config, std::move(device), options);
     if (flags_.dry_run) return dry_run(session);
     return train(session, events);
   }
 
  private:
+  /// Every setting with its value and where that came from.
+  static std::string json_of(const dml::Config& config) {
+    nlohmann::ordered_json json = nlohmann::ordered_json::object();
+    for (const dml::Config::Value& value : config.values())
+      json[value.info.name] = {{"value", value.text}, {"origin", value.origin}};
+    return dml::json_text(json);
+  }
+
   dml::Device open_device() const {
     dml::Terminal terminal = terminal_;
     if (!flags_.device().empty()) terminal.device = flags_.device();
@@ -162,6 +165,22 @@ class Training {
                             "' less is better, and the largest value chooses the epoch");
   }
 
+  /// The other words of --precision are known, so that who writes them hears why not.
+  static void check_precision(const dml::Config& config, const dml::Device& device) {
+    const std::string& wanted = config.text("precision");
+    if (wanted == "fp32") return;
+    const bool cuda = device.backend() == dml::Backend::cuda;
+    if (wanted == "tf32" && !cuda)
+      throw dml::DeviceError(
+          fmt::format("--precision tf32 is arithmetic of NVIDIA GPUs, and this run computes on {}\n"
+                      "  leave it out: --precision fp32 is exact to 24 bits everywhere",
+                      device.name()));
+    throw dml::UsageError(fmt::format(
+        "--precision {} is not implemented in this version, which computes in fp32 on {}\n  leave "
+        "it out, or write --precision fp32",
+        wanted, device.name()));
+  }
+
   dml::CheckpointPair resume_point(const dml::RunFolder& run) const {
     const std::string which = *flags_.resume();
     if (which == "last" || which == "best") return run.checkpoint(which);
@@ -206,16 +225,22 @@ class Training {
   }
 
   int dry_run(dml::Session& session) const {
-    const double loss = session.try_step();
+    const dml::Session::Tried tried = session.try_step();
+    const std::string images =
+        tried.images == tried.batch
+            ? "random images"
+            : fmt::format("{} random images of a batch of {}", tried.images, tried.batch);
     std::string text;
     for (const std::string& line : session.plan()) text += line + "\n";
     text += fmt::format("run folder {}\n", folder(&session.config()).string());
-    text +=
-        fmt::format("one step on random images: loss {:.4g}\ndry run: nothing was written", loss);
+    text += fmt::format("one step on {}: loss {:.4g}\ndry run: nothing was written", images,
+                        tried.loss);
     if (terminal_.json) {
-      const nlohmann::ordered_json json = {
-          {"dry_run", true}, {"loss", loss}, {"plan", session.plan()}};
-      text = json.dump(2);
+      const nlohmann::ordered_json json = {{"dry_run", true},
+                                           {"loss", tried.loss},
+                                           {"images", tried.images},
+                                           {"plan", session.plan()}};
+      text = dml::json_text(json);
     }
     terminal_.print(text);
     return dml::exit_done;
@@ -230,14 +255,16 @@ class Training {
     const dml::RunFolder run = dml::RunFolder::prepare(folder(&config), existing);
     dml::write_file_atomically(run.config(), config.to_toml());
     write_environment(session, run);
-    events.add(dml::metrics_file(run.metrics(), config.integer("log_every")));
-    events.add(dml::epochs_file(run.epochs(), config.list("metrics")));
-    events.add(dml::log_file(run.log(), config.integer("log_every")));
+    const auto add = [&](std::unique_ptr<dml::Sink> sink) {
+      for (const dml::Event& event : early_) sink->on(event, 0);
+      events.add(std::move(sink));
+    };
+    add(dml::metrics_file(run.metrics(), config.integer("log_every")));
+    add(dml::epochs_file(run.epochs(), config.list("metrics")));
+    add(dml::log_file(run.log(), config.integer("log_every")));
     if (config.flag("tensorboard"))
       events.add(dml::tensorboard_file(run.path(), config.integer("log_every")));
-    listen_for_signals();
-    const auto keep_going = [] { return !stop(); };
-    dml::Trainer trainer(session.parts(events, keep_going), session.trainer_options(), run,
+    dml::Trainer trainer(session.parts(events, dml::keep_going), session.trainer_options(), run,
                          session.metadata());
     if (flags_.resume() && resume_point(run).exists()) trainer.resume(resume_point(run));
     std::vector<std::string> lines = session.plan();
@@ -245,16 +272,21 @@ class Training {
     if (!preset_.note.empty()) lines.push_back(preset_.note);
     events.emit(dml::RunStarted{lines, trainer.total_epochs(), trainer.total_steps(),
                                 trainer.state().epoch, trainer.state().step});
-    if (config.flag("eval_before") && trainer.state().step == 0)
-      dml::measure_before(session, run, events, keep_going);
-    if (!trainer.run(stop)) {
-      terminal_.note(fmt::format("interrupted; the run goes on with --resume --output {}",
-                                 run.path().string()));
-      return dml::exit_interrupted;
+    try {
+      if (config.flag("eval_before") && trainer.state().step == 0)
+        dml::measure_before(session, run, events, dml::keep_going);
+      if (trainer.run(dml::interrupted)) {
+        const dml::RunResult result = dml::finish_run(session, run, preset_, dml::keep_going);
+        terminal_.print(terminal_.json ? result.json : result.table);
+        return dml::exit_done;
+      }
+    } catch (const dml::Interrupted&) {
+      // In an evaluation before or after the steps, or a look at the training set between epochs:
+      // the last checkpoint holds all that was done, or nothing was.
     }
-    const dml::RunResult result = dml::finish_run(session, run, preset_, keep_going);
-    terminal_.print(terminal_.json ? result.json : result.table);
-    return dml::exit_done;
+    terminal_.note(
+        fmt::format("interrupted; the run goes on with --resume --output {}", run.path().string()));
+    return dml::exit_interrupted;
   }
 
   void write_environment(dml::Session& session, const dml::RunFolder& run) const {
@@ -262,14 +294,16 @@ class Training {
     json["seed"] = session.config().integer("seed");
     json["dataset"] = {{"name", session.config().name("dataset")},
                        {"place", session.data().place},
-                       {"fingerprint", session.data().fingerprint}};
+                       {"fingerprint", session.data().fingerprint},
+                       {"left_out", session.data().left_out}};
     json["weights"] = session.source();
-    dml::write_file_atomically(run.environment(), json.dump(2) + "\n");
+    dml::write_file_atomically(run.environment(), dml::json_text(json) + "\n");
   }
 
   const dml::TrainFlags& flags_;
   const dml::Terminal& terminal_;
   dml::Preset preset_;
+  std::vector<dml::Event> early_;  ///< told before the run folder was there
 };
 
 }  // namespace
@@ -294,12 +328,6 @@ int main(int argc, char** argv) {
              return Training(flags, terminal).run();
            },
        .help = dml::topic_help,
-       .words = {{"--list", dml::list_words()},
-                 {"--net", dml::Registry<dml::Net>::names()},
-                 {"--loss", dml::Registry<dml::Loss>::names()},
-                 {"--sampler", dml::Registry<dml::Sampler>::names()},
-                 {"--optimizer", dml::Registry<dml::Optimizer>::names()},
-                 {"--schedule", dml::Registry<dml::Schedule>::names()},
-                 {"--dataset", dml::Registry<dml::Dataset>::names()}},
+       .words = dml::training_words,
        .manual = dml::training_manual});
 }

@@ -74,6 +74,8 @@ class Dataset {
     std::filesystem::path root;  ///< --data-dir; what stands below it is the dataset's own affair
     /// Is told in one line when reading takes long (a built-in set is rendered). May be empty.
     std::function<void(const std::string&)> notice{};
+    /// Whether a set that the program makes itself may be written below the root.
+    bool may_write = true;
   };
 
   virtual ~Dataset() = default;

@@ -14,7 +14,8 @@
 #include "engine/check.hpp"
 
 namespace dml {
-namespace {
+// Named, because Loader::Impl is made of them.
+namespace loading {
 
 /// One picture of a batch: which item, and how often it came before in the epoch.
 struct Order {
@@ -50,7 +51,9 @@ std::vector<std::vector<Order>> orders_of(const BatchPlan& plan, std::int64_t it
   return orders;
 }
 
-}  // namespace
+}  // namespace loading
+
+using loading::Order, loading::Slot;
 
 /// Workers take one picture at a time, of the earliest batch that has one left; so the batch that
 /// is wanted next is finished first, and all workers help with it.
@@ -151,7 +154,7 @@ struct Loader::Impl {
   }
 
   void start(const BatchPlan& batches, std::int64_t new_epoch, std::int64_t skip) {
-    auto orders = orders_of(batches, static_cast<std::int64_t>(source.items().size()));
+    auto orders = loading::orders_of(batches, static_cast<std::int64_t>(source.items().size()));
     const std::lock_guard lock(mutex);
     plan = std::move(orders);
     at = static_cast<std::size_t>(std::max<std::int64_t>(0, skip));

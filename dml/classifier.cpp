@@ -14,7 +14,7 @@ Init init_or(const Init& wanted, std::int64_t dim) {
   return wanted ? wanted : init::uniform(1 / std::sqrt(static_cast<double>(dim)));
 }
 
-const Loss::Setup& checked(const Loss::Setup& setup) {
+const Loss::Setup& classifier_setup(const Loss::Setup& setup) {
   if (setup.classes < 1 || setup.dim < 1)
     throw UsageError(fmt::format("a classifier from {} numbers to {} classes cannot be", setup.dim,
                                  setup.classes));
@@ -24,7 +24,7 @@ const Loss::Setup& checked(const Loss::Setup& setup) {
 }  // namespace
 
 Classifier::Classifier(const Loss::Setup& setup, double rate)
-    : classes_(checked(setup).classes),
+    : classes_(classifier_setup(setup).classes),
       weight_((setup.scope / "classifier")
                   .parameter("weight", {setup.classes, setup.dim},
                              init_or(setup.classifier.weight, setup.dim))),

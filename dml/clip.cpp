@@ -101,12 +101,12 @@ void cut(Device& device, double most, std::span<const Tensor> gradients) {
   });
 }
 
-const bool added = kernel::gradient_norm.add(Backend::reference, norm) &&
-                   kernel::gradient_norm.add(Backend::cpu, norm) &&
-                   kernel::scale_gradients.add(Backend::reference, scale) &&
-                   kernel::scale_gradients.add(Backend::cpu, scale) &&
-                   kernel::cut_gradients.add(Backend::reference, cut) &&
-                   kernel::cut_gradients.add(Backend::cpu, cut);
+const bool clip_added = kernel::gradient_norm.add(Backend::reference, norm) &&
+                        kernel::gradient_norm.add(Backend::cpu, norm) &&
+                        kernel::scale_gradients.add(Backend::reference, scale) &&
+                        kernel::scale_gradients.add(Backend::cpu, scale) &&
+                        kernel::cut_gradients.add(Backend::reference, cut) &&
+                        kernel::cut_gradients.add(Backend::cpu, cut);
 
 }  // namespace
 

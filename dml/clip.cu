@@ -85,9 +85,9 @@ void cut(Device& device, double most, std::span<const Tensor> gradients) {
   visit_float(gradients[0].dtype(), [&]<class T>() { cut_all<T>(context, most, gradients); });
 }
 
-const bool added = kernel::gradient_norm.add(Backend::cuda, norm) &&
-                   kernel::scale_gradients.add(Backend::cuda, scale) &&
-                   kernel::cut_gradients.add(Backend::cuda, cut);
+const bool clip_added = kernel::gradient_norm.add(Backend::cuda, norm) &&
+                        kernel::scale_gradients.add(Backend::cuda, scale) &&
+                        kernel::cut_gradients.add(Backend::cuda, cut);
 
 }  // namespace
 }  // namespace dml

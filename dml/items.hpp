@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "dml/labels.hpp"
+#include "engine/check.hpp"
 #include "engine/tape.hpp"
 
 namespace dml {
@@ -10,6 +11,8 @@ namespace dml {
 struct Bounds {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
+  /// Those of these values that are more than `least`.
+  DML_HOST_DEVICE Bounds above(double least) const { return {low > least ? low : least, high}; }
 };
 
 /// The items of one sub-loss that lie within the bounds of its reducer, summed up for each anchor.

@@ -1,20 +1,14 @@
 #include "dml/metric.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <limits>
 #include <sstream>
 
+#include "engine/names.hpp"
+
 namespace dml {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const auto blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
-  const auto first = std::find_if_not(text.begin(), text.end(), blank);
-  const auto last = std::find_if_not(text.rbegin(), text.rend(), blank).base();
-  return first < last ? std::string(first, last) : std::string();
-}
 
 bool is_number(const std::string& text) {
   const std::string digits = text.rfind('-', 0) == 0 ? text.substr(1) : text;
@@ -76,7 +70,7 @@ std::unique_ptr<Metric> make_metric(const std::string& text) {
   const std::string prefix = name.substr(0, 2);
   if (prefix != "c_" && prefix != "e_") return make_plain(name);
   std::unique_ptr<Metric> metric = make_plain(name.substr(2));
-  metric->distance = prefix == "c_" ? Distance::cosine : Distance::euclidean;
+  metric->distance = prefix == "c_" ? SearchDistance::cosine : SearchDistance::euclidean;
   return metric;
 }
 

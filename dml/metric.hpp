@@ -74,7 +74,7 @@ class Metric {
 
   /// The distance that this metric was asked for with ("c_recall@1": cosine, "e_recall@1":
   /// euclidean), in place of that of the evaluation.
-  std::optional<Distance> distance{};
+  std::optional<SearchDistance> distance{};
 
  protected:
   Metric() = default;

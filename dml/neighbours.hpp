@@ -5,7 +5,7 @@
 namespace dml {
 
 /// How far apart two embeddings are.
-enum class Distance : std::uint8_t {
+enum class SearchDistance : std::uint8_t {
   cosine,     ///< 1 - <a, b> / (||a|| ||b||); rows shorter than 1e-12 are divided by 1e-12
   euclidean,  ///< ||a - b||
 };

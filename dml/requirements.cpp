@@ -18,6 +18,11 @@ void require(const Requirements& needed, const std::string& loss, const Guarante
         "loss '{}' needs at least {} different classes in a batch; sampler '{}' promises {}\n"
         "  raise the number of classes per batch, or the batch size",
         loss, needed.classes, sampler, given.classes));
+  if (needed.one_part && !given.one_part)
+    throw UsageError(fmt::format(
+        "loss '{}' divides the training set and needs batches from one part each; sampler '{}' "
+        "mixes the parts\n  take the one that knows them: --sampler divide",
+        loss, sampler));
 }
 
 }  // namespace dml

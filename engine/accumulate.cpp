@@ -38,8 +38,8 @@ void fast(Device& device, const Tensor& a, const Tensor& b, Tensor& out) {
       [&](std::int64_t first, std::int64_t last) { add_rows<float>(a, b, out, first, last); });
 }
 
-const bool added = kernel::accumulate.add(Backend::reference, reference) &&
-                   kernel::accumulate.add(Backend::cpu, fast);
+const bool accumulate_added = kernel::accumulate.add(Backend::reference, reference) &&
+                              kernel::accumulate.add(Backend::cpu, fast);
 
 }  // namespace
 }  // namespace dml

@@ -23,7 +23,7 @@ void accumulate(Device& device, const Tensor& a, const Tensor& b, Tensor& out) {
   visit_float(out.dtype(), [&]<class T>() { add<T>(context, a, b, out); });
 }
 
-const bool added = kernel::accumulate.add(Backend::cuda, accumulate);
+const bool accumulate_added = kernel::accumulate.add(Backend::cuda, accumulate);
 
 }  // namespace
 }  // namespace dml

@@ -43,7 +43,6 @@ std::shared_ptr<Storage> allocate(Context&, std::size_t) { no_cuda(); }
 void copy(Context*, const Tensor&, Tensor&) { no_cuda(); }
 void clear(Context&, Tensor&) { no_cuda(); }
 void synchronize(Context&) { no_cuda(); }
-std::int64_t host_reads() { return 0; }
 PlanSummary plan_on(const std::string&, const ConvolutionKey&) { no_cuda(); }
 std::int64_t cudnn_version() { return 0; }
 }  // namespace cuda
@@ -105,7 +104,11 @@ std::string Device::name() const {
 }
 
 Tensor Device::empty(const Shape& shape, DType type) const {
-  if (backend_ != Backend::cuda) return Tensor::empty(shape, type);
+  if (backend_ != Backend::cuda) {
+    Tensor tensor = Tensor::empty(shape, type);
+    tensor.storage()->of_device = true;
+    return tensor;
+  }
   const std::size_t bytes = static_cast<std::size_t>(count(shape)) * item_size(type);
   return {cuda::allocate(*cuda_, bytes), shape, type};
 }
@@ -128,7 +131,7 @@ void Device::clear(Tensor& tensor) const {
 
 Tensor Device::upload(const Tensor& tensor) const {
   if (!tensor.defined() || tensor.place() == place()) return tensor;
-  if (place() == Place::host) return tensor.to_host();
+  if (place() == Place::host) return copy_to_host(tensor);
   Tensor copy = empty(tensor.shape(), tensor.dtype());
   this->copy(tensor.dense(), copy);
   return copy;
@@ -168,7 +171,7 @@ void Device::synchronize() const {
   if (cuda_) cuda::synchronize(*cuda_);
 }
 
-std::int64_t Device::host_reads() const { return cuda::host_reads(); }
+std::int64_t Device::host_reads() const { return dml::host_reads(); }
 
 Tensor copy_to_host(const Tensor& tensor) {
   Tensor host = Tensor::empty(tensor.shape(), tensor.dtype());

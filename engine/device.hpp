@@ -60,8 +60,9 @@ class Device {
   /// The CUDA side of a cuda device; null elsewhere.
   cuda::Context* cuda() const { return cuda_.get(); }
 
-  /// How often a device value was read on the host since the start (DML_CHECKed by tests: a step
-  /// that is to be captured reads none).
+  /// How often a device value was read on the host since the start of the program (tests assert
+  /// that a step, which is to be captured, reads none). The cpu and reference backends count what
+  /// would be a read if they were a GPU: Storage::of_device.
   std::int64_t host_reads() const;
 
  private:

@@ -1,5 +1,6 @@
 #include "engine/event.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace dml {
@@ -15,6 +16,16 @@ double figure(const Figures& figures, const std::string& name, double fallback) 
   for (const auto& [known, value] : figures)
     if (known == name) return value;
   return fallback;
+}
+
+void Histogram::add(double value) {
+  const auto limit = std::lower_bound(limits.begin(), limits.end(), value);
+  if (limit != limits.end()) ++counts[static_cast<std::size_t>(limit - limits.begin())];
+  min = count == 0 ? value : std::min(min, value);
+  max = count == 0 ? value : std::max(max, value);
+  sum += value;
+  sum_squares += value * value;
+  ++count;
 }
 
 Events::Events() : start_(now()) {}

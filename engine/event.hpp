@@ -16,6 +16,18 @@ using Figures = std::vector<std::pair<std::string, double>>;
 /// The figure of that name, or fallback.
 double figure(const Figures& figures, const std::string& name, double fallback);
 
+/// How many of some numbers lie in each of some intervals.
+struct Histogram {
+  std::string name;            ///< "distance_positive"
+  std::vector<double> limits;  ///< [n] ascending, the upper end of every interval
+  std::vector<double> counts;  ///< [n]
+  std::int64_t count = 0;
+  double min = 0, max = 0, sum = 0, sum_squares = 0;
+
+  /// Counts a number that is not above the last limit.
+  void add(double value);
+};
+
 /// Training begins, or goes on after `step` steps.
 struct RunStarted {
   std::vector<std::string> lines;  ///< what runs, in words
@@ -51,6 +63,7 @@ struct EpochDone {
   double best = 0;              ///< the best value so far of the metric that selects
   std::int64_t best_epoch = 0;  ///< 0: none yet
   std::string best_metric;
+  std::vector<Histogram> histograms;  ///< of what was evaluated
 };
 
 /// Images were embedded and measured.
@@ -60,6 +73,7 @@ struct EvalDone {
   std::string split;
   std::int64_t images = 0;
   Figures metrics;
+  std::vector<Histogram> histograms;
 };
 
 /// A checkpoint is safely on the disk.

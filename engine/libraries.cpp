@@ -1,32 +1,29 @@
 #include "engine/libraries.hpp"
 
 #include <fmt/core.h>
-#include <toml++/toml.h>
 
 #include <nlohmann/json.hpp>
 
 namespace dml {
 namespace {
 
-std::map<std::string, std::string>& table() {
+std::map<std::string, std::string>& versions() {
   static std::map<std::string, std::string> all;
   return all;
 }
 
 const bool fmt_noted = note_library("fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000,
                                                        FMT_VERSION / 100 % 100, FMT_VERSION % 100));
-const bool toml_noted =
-    note_library("toml++", fmt::format("{}.{}.{}", TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH));
 const bool json_noted = note_library(
     "nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
                                  NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH));
 
 }  // namespace
 
-const std::map<std::string, std::string>& library_versions() { return table(); }
+const std::map<std::string, std::string>& library_versions() { return versions(); }
 
 bool note_library(const std::string& name, const std::string& version) {
-  table()[name] = version;
+  versions()[name] = version;
   return true;
 }
 

@@ -50,6 +50,13 @@ std::string nearest(std::string_view name, const std::vector<std::string>& known
   return best;
 }
 
+std::string trimmed(std::string_view text) {
+  constexpr std::string_view blanks = " \t\n\r\f\v";
+  const std::size_t first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(blanks) - first + 1));
+}
+
 std::string suggestion(std::string_view name, const std::vector<std::string>& known) {
   const std::string near = nearest(name, known);
   if (!near.empty()) return "; did you mean '" + near + "'?";

@@ -9,6 +9,9 @@ namespace dml {
 /// "BN-Inception", "bn_inception" and "bninception" are one name.
 std::string canonical(std::string_view name);
 
+/// The text without white space at its ends.
+std::string trimmed(std::string_view text);
+
 /// The known name nearest to a misspelt one (edit distance of canonical forms), or "" when none is
 /// near enough to be meant.
 std::string nearest(std::string_view name, const std::vector<std::string>& known);

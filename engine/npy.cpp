@@ -14,12 +14,12 @@ namespace dml {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr std::pair<const char*, DType> type_names[] = {
+constexpr std::pair<const char*, DType> npy_types[] = {
     {"f4", DType::f32}, {"f8", DType::f64}, {"f2", DType::f16},
     {"i8", DType::i64}, {"i4", DType::i32}, {"i2", DType::i16},
     {"i1", DType::i8},  {"u1", DType::u8},  {"b1", DType::boolean}};
 
-struct Header {
+struct NpyHeader {
   DType type = DType::f32;
   bool fortran = false;
   Shape shape;
@@ -31,8 +31,8 @@ class HeaderParser {
  public:
   HeaderParser(std::string file, std::string_view text) : file_(std::move(file)), rest_(text) {}
 
-  Header parse() {
-    Header header;
+  NpyHeader parse() {
+    NpyHeader header;
     bool type = false, order = false, shape = false;
     expect('{');
     while (!accept('}')) {
@@ -97,7 +97,7 @@ class HeaderParser {
   DType element_type(const std::string& text) const {
     if (text.size() > 1 && text[0] == '>' && text.substr(2) != "1")
       fail("elements of type '" + text + "' are big-endian; save them as little-endian");
-    for (const auto& [name, type] : type_names)
+    for (const auto& [name, type] : npy_types)
       if (text.size() == 3 && std::strchr("<|=>", text[0]) != nullptr && text.substr(1) == name)
         return type;
     fail("elements of type '" + text + "' are not supported (f2 f4 f8 i1 i2 i4 i8 u1 b1 are)");
@@ -129,7 +129,7 @@ class HeaderParser {
 };
 
 /// Where the elements begin, and what they are.
-std::pair<Header, std::uint64_t> read_header(const InputFile& input) {
+std::pair<NpyHeader, std::uint64_t> read_npy_header(const InputFile& input) {
   const std::string file = input.path().string();
   if (input.size() < 10 || input.text(0, magic.size()) != magic)
     throw FormatError(file + ": this is no .npy file");
@@ -173,7 +173,7 @@ Tensor from_fortran(const Tensor& columns) {
 
 Tensor read_npy(const std::filesystem::path& file) {
   const InputFile input(file);
-  auto [header, begin] = read_header(input);
+  auto [header, begin] = read_npy_header(input);
   std::int64_t bytes = static_cast<std::int64_t>(item_size(header.type));
   bool fits = true;
   for (const std::int64_t size : header.shape)
@@ -190,7 +190,7 @@ Tensor read_npy(const std::filesystem::path& file) {
 
 void write_npy(const std::filesystem::path& file, const Tensor& tensor) {
   const char* type = nullptr;
-  for (const auto& [name, one] : type_names)
+  for (const auto& [name, one] : npy_types)
     if (one == tensor.dtype()) type = name;
   if (type == nullptr)
     throw TypeError(file.string() + ": .npy cannot hold " + name_of(tensor.dtype()) +

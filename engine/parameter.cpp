@@ -112,8 +112,9 @@ Parameter& ParameterStore::insert(Parameter parameter) {
 
 Parameter& ParameterStore::add(std::string name, Shape shape, const Init& init, FileLayout layout) {
   if (outline_only_) {
-    Parameter outline{
-        .name = std::move(name), .value = Tensor(nullptr, std::move(shape), type_), .layout = layout};
+    Parameter outline{.name = std::move(name),
+                      .value = Tensor(nullptr, std::move(shape), type_),
+                      .layout = layout};
     return insert(std::move(outline));
   }
   Tensor value = Tensor::empty(std::move(shape), type_);

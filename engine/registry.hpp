@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,7 +28,7 @@ template <class Base> class Registry {
   struct Entry {
     About about;
     std::vector<FieldInfo> fields;
-    std::function<std::unique_ptr<Base>(const Settings&, const Setup&)> make;
+    std::unique_ptr<Base> (*make)(const Settings&, const Setup&);
   };
 
   /// All entries by name.
@@ -86,10 +85,11 @@ template <class Base> class Registry {
 /// Options with `static constexpr std::tuple fields` and a constructor (Options, const Setup&).
 template <class Base, class T> struct Register {
   explicit Register(About about) {
-    Registry<Base>::add({std::move(about), describe<typename T::Options>(),
-                         [](const Settings& settings, const typename Base::Setup& setup) {
-                           return std::make_unique<T>(read<typename T::Options>(settings), setup);
-                         }});
+    Registry<Base>::add(
+        {std::move(about), describe<typename T::Options>(),
+         [](const Settings& settings, const typename Base::Setup& setup) -> std::unique_ptr<Base> {
+           return std::make_unique<T>(read<typename T::Options>(settings), setup);
+         }});
   }
 };
 

@@ -208,7 +208,7 @@ Header read_header(const InputFile& input) {
 }
 
 /// A text as JSON. @throws FormatError when it is not UTF-8.
-std::string quoted(const std::string& text) {
+std::string json_text(const std::string& text) {
   try {
     return Json(text).dump();
   } catch (const Json::exception&) {
@@ -223,13 +223,13 @@ std::string header_text(const SafeTensors& contents, const std::vector<std::uint
   if (!contents.metadata.empty()) {
     std::vector<std::string> texts;
     for (const auto& [key, value] : contents.metadata)
-      texts.push_back(fmt::format("{}:{}", quoted(key), quoted(value)));
+      texts.push_back(fmt::format("{}:{}", json_text(key), json_text(value)));
     members.push_back(fmt::format("\"__metadata__\":{{{}}}", fmt::join(texts, ",")));
   }
   for (std::size_t i = 0; i < contents.tensors.size(); ++i) {
     const auto& [name, tensor] = contents.tensors[i];
     members.push_back(fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                                  quoted(name), file_name_of(tensor.dtype()),
+                                  json_text(name), file_name_of(tensor.dtype()),
                                   fmt::join(tensor.shape(), ","), offsets[i],
                                   offsets[i] + tensor.bytes()));
   }

@@ -35,9 +35,12 @@ template <class T> bool parse(const std::string& text, T& value) {
 
 constexpr const char* name_suffix = ".name";
 
+/// The member's name in a nested component's "NAME.name".
+std::string stem_of(const FieldInfo& info) { return info.name.substr(0, info.name.size() - 5); }
+
 /// Whether a setting is the nested component of info or one of its options.
 bool belongs_to(const FieldInfo& info, const std::string& setting) {
-  const std::string stem = info.name.substr(0, info.name.size() - 5);
+  const std::string stem = stem_of(info);
   return setting == stem || setting.rfind(stem + ".", 0) == 0;
 }
 
@@ -67,23 +70,9 @@ FieldInfo nested_info(const char* name, const char* help, const Nested& fallback
   return info;
 }
 
-Nested read_nested(const Settings& settings, const std::string& name, const Nested& fallback) {
-  Nested result = fallback;
-  for (const std::string& key : {name, name + name_suffix}) {
-    const auto found = settings.find(key);
-    if (found == settings.end() || canonical(found->second) == canonical(fallback.name)) continue;
-    result = {is_none(found->second) ? "" : found->second, {}};
-  }
-  const std::string prefix = name + ".";
-  for (const auto& [key, value] : settings)
-    if (key.rfind(prefix, 0) == 0 && key != name + name_suffix)
-      result.settings[key.substr(prefix.size())] = value;
-  return result;
-}
-
-void write_nested(const Nested& nested, const std::string& name, Settings& settings) {
-  settings[name + name_suffix] = nested.name.empty() ? "none" : nested.name;
-  for (const auto& [key, value] : nested.settings) settings[name + "." + key] = value;
+FieldInfo info(const char* name, const char* type, std::string fallback, const char* help,
+               Range range, const char* choices) {
+  return {name, type, std::move(fallback), help, range, choices == nullptr ? "" : choices};
 }
 
 void assign(const FieldInfo& info, const std::string& text, bool& out) {
@@ -135,6 +124,53 @@ std::string text_of(double value) {
   char buffer[40];
   const auto [end, status] = std::to_chars(buffer, buffer + sizeof buffer, value);
   return {buffer, end};
+}
+
+namespace {
+
+template <class T> void take_value(const Settings& settings, const FieldInfo& info, T& out) {
+  const auto found = settings.find(info.name);
+  if (found != settings.end()) assign(info, found->second, out);
+}
+
+}  // namespace
+
+void take(const Settings& settings, const FieldInfo& info, bool& out) {
+  take_value(settings, info, out);
+}
+void take(const Settings& settings, const FieldInfo& info, std::int64_t& out) {
+  take_value(settings, info, out);
+}
+void take(const Settings& settings, const FieldInfo& info, double& out) {
+  take_value(settings, info, out);
+}
+void take(const Settings& settings, const FieldInfo& info, std::string& out) {
+  take_value(settings, info, out);
+}
+
+// Options that the fallback sets hold while its component stays the chosen one.
+void take(const Settings& settings, const FieldInfo& info, Nested& out) {
+  const std::string name = stem_of(info), fallback = out.name;
+  for (const std::string& key : {name, info.name}) {
+    const auto found = settings.find(key);
+    if (found == settings.end() || canonical(found->second) == canonical(fallback)) continue;
+    out = {is_none(found->second) ? "" : found->second, {}};
+  }
+  const std::string prefix = name + ".";
+  for (const auto& [key, value] : settings)
+    if (key.rfind(prefix, 0) == 0 && key != info.name)
+      out.settings[key.substr(prefix.size())] = value;
+}
+
+void put(Settings& settings, const char* name, bool value) { settings[name] = text_of(value); }
+void put(Settings& settings, const char* name, std::int64_t value) {
+  settings[name] = text_of(value);
+}
+void put(Settings& settings, const char* name, double value) { settings[name] = text_of(value); }
+void put(Settings& settings, const char* name, const std::string& value) { settings[name] = value; }
+void put(Settings& settings, const char* name, const Nested& value) {
+  settings[std::string(name) + name_suffix] = value.name.empty() ? "none" : value.name;
+  for (const auto& [key, text] : value.settings) settings[std::string(name) + "." + key] = text;
 }
 
 void reject_unknown(const Settings& settings, const std::vector<FieldInfo>& fields) {

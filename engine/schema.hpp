@@ -80,12 +80,6 @@ namespace schema {
 /// The FieldInfo of a nested component; its options show the defaults that the outer one sets.
 FieldInfo nested_info(const char* name, const char* help, const Nested& fallback,
                       std::vector<FieldInfo> (*fields)(const std::string&));
-/// The nested component that settings describe. Options that `fallback` sets hold while its
-/// component stays the chosen one.
-Nested read_nested(const Settings& settings, const std::string& name, const Nested& fallback);
-/// Puts a nested component into settings.
-void write_nested(const Nested& nested, const std::string& name, Settings& settings);
-
 /// Converts text to the type of a field and checks range or choices. @throws UsageError.
 void assign(const FieldInfo& info, const std::string& text, bool& out);
 void assign(const FieldInfo& info, const std::string& text, std::int64_t& out);
@@ -106,6 +100,21 @@ template <class T> constexpr const char* type_name() {
   return "text";
 }
 
+/// One field of describe, read and write. They are functions of their own, not code within these
+/// templates, because a program has a thousand fields.
+FieldInfo info(const char* name, const char* type, std::string fallback, const char* help,
+               Range range, const char* choices);
+void take(const Settings& settings, const FieldInfo& info, bool& out);
+void take(const Settings& settings, const FieldInfo& info, std::int64_t& out);
+void take(const Settings& settings, const FieldInfo& info, double& out);
+void take(const Settings& settings, const FieldInfo& info, std::string& out);
+void take(const Settings& settings, const FieldInfo& info, Nested& out);
+void put(Settings& settings, const char* name, bool value);
+void put(Settings& settings, const char* name, std::int64_t value);
+void put(Settings& settings, const char* name, double value);
+void put(Settings& settings, const char* name, const std::string& value);
+void put(Settings& settings, const char* name, const Nested& value);
+
 /// Throws UsageError for every name in settings that is not among the fields.
 void reject_unknown(const Settings& settings, const std::vector<FieldInfo>& fields);
 
@@ -120,8 +129,9 @@ template <class Options> std::vector<FieldInfo> describe() {
     if constexpr (std::is_same_v<T, Nested>)
       infos.push_back(schema::nested_info(f.name, f.help, defaults.*(f.member), f.fields));
     else
-      infos.push_back({f.name, schema::type_name<T>(), schema::text_of(defaults.*(f.member)),
-                       f.help, f.range, f.choices == nullptr ? "" : f.choices});
+      infos.push_back(schema::info(f.name, schema::type_name<T>(),
+                                   schema::text_of(defaults.*(f.member)), f.help, f.range,
+                                   f.choices));
   };
   std::apply([&](const auto&... f) { (add(f), ...); }, Options::fields);
   return infos;
@@ -134,31 +144,17 @@ template <class Options> Options read(const Settings& settings) {
   const std::vector<FieldInfo> infos = describe<Options>();
   schema::reject_unknown(settings, infos);
   std::size_t next = 0;
-  const auto one = [&](const auto& f) {
-    const FieldInfo& info = infos[next++];
-    auto& member = options.*(f.member);
-    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Nested>) {
-      member = schema::read_nested(settings, f.name, member);
-    } else {
-      const auto found = settings.find(info.name);
-      if (found != settings.end()) schema::assign(info, found->second, member);
-    }
-  };
-  std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);
+  std::apply(
+      [&](const auto&... f) { (schema::take(settings, infos[next++], options.*(f.member)), ...); },
+      Options::fields);
   return options;
 }
 
 /// All values of Options as text; read<Options>(write(options)) gives the same values.
 template <class Options> Settings write(const Options& options) {
   Settings settings;
-  const auto one = [&](const auto& f) {
-    const auto& member = options.*(f.member);
-    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Nested>)
-      schema::write_nested(member, f.name, settings);
-    else
-      settings[f.name] = schema::text_of(member);
-  };
-  std::apply([&](const auto&... f) { (one(f), ...); }, Options::fields);
+  std::apply([&](const auto&... f) { (schema::put(settings, f.name, options.*(f.member)), ...); },
+             Options::fields);
   return settings;
 }
 

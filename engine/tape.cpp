@@ -12,6 +12,7 @@ void add_tensors(Device& device, const Tensor& a, const Tensor& b, Tensor& out) 
 }
 
 Var Tape::variable(const Tensor& tensor) {
+  if (tracing()) return {device_.upload(tensor), shared_from_this(), trace_->input(tensor.shape())};
   if (!training()) return input(tensor);
   nodes_.push_back({nullptr, {}, {}, nullptr, true});
   return {device_.upload(tensor), shared_from_this(), static_cast<int>(nodes_.size()) - 1};
@@ -24,6 +25,17 @@ Var Tape::leaf(Parameter& parameter) {
   nodes_.push_back({nullptr, {}, {}, &parameter, false});
   leaves_.emplace_back(&parameter, static_cast<int>(nodes_.size()) - 1);
   return {parameter.value, shared_from_this(), leaves_.back().second};
+}
+
+Var Tape::traced(OpDescription told, std::span<const Var> x, const Tensor& y, const char* type) {
+  std::vector<int> numbers;
+  std::vector<const Tensor*> tensors;
+  for (const Var& one : x) {
+    numbers.push_back(one.node());
+    tensors.push_back(&one.value());
+  }
+  const int number = trace_->add(std::move(told), numbers, tensors, y.shape(), type);
+  return {y, shared_from_this(), number};
 }
 
 void Tape::accumulate(int node, Tensor gradient) {

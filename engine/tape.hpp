@@ -4,56 +4,20 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "engine/device.hpp"
 #include "engine/parameter.hpp"
 #include "engine/random.hpp"
-#include "engine/tensor.hpp"
+#include "engine/trace.hpp"
+#include "engine/var.hpp"
 
 namespace dml {
 
 /// Gradients with respect to the inputs of an op; an undefined tensor stands for "none".
 template <std::size_t N> using Grads = std::array<Tensor, N>;
-
-class Tape;
-
-/// A value in a computation, together with the tape that may differentiate it.
-class Var {
- public:
-  static constexpr int constant = -1;
-
-  Var() = default;
-  Var(Tensor value, std::shared_ptr<Tape> tape, int node = constant)
-      : value_(std::move(value)), tape_(std::move(tape)), node_(node) {}
-
-  bool defined() const { return value_.defined(); }
-  const Tensor& value() const { return value_; }
-  const Shape& shape() const { return value_.shape(); }
-  std::int64_t dim(int i) const { return value_.dim(i); }
-  int rank() const { return value_.rank(); }
-  DType dtype() const { return value_.dtype(); }
-
-  Tape& tape() const { return *tape_; }
-  const std::shared_ptr<Tape>& shared_tape() const { return tape_; }
-  Device& device() const;
-  bool training() const;
-  int node() const { return node_; }
-  bool needs_grad() const { return node_ != constant; }
-
-  /// A value outside the differentiation, on the same tape; host tensors are uploaded.
-  Var constant_like(const Tensor& tensor) const;
-  /// The same value without a node: no gradient flows back through it.
-  Var detached() const { return {value_, tape_}; }
-  /// The parameter as a leaf of this computation.
-  Var leaf(Parameter& parameter) const;
-
- private:
-  Tensor value_;
-  std::shared_ptr<Tape> tape_;
-  int node_ = constant;
-};
 
 /// Records operations in the order in which they run; that order is already topological, so the
 /// backward pass is one loop from the last node to the first.
@@ -72,9 +36,17 @@ class Tape : public std::enable_shared_from_this<Tape> {
     tape->first_row_ = first_row;
     return tape;
   }
+  /// An inference tape that writes down in `trace` what runs on it, from its variable()s on. Layers
+  /// that would compute several ops as one leave them apart. `trace` outlives the tape.
+  static std::shared_ptr<Tape> trace(Device& device, Trace& trace) {
+    std::shared_ptr<Tape> tape(new Tape(device, Mode::infer, {0, Purpose::dropout}));
+    tape->trace_ = &trace;
+    return tape;
+  }
 
   Device& device() const { return device_; }
   bool training() const { return mode_ == Mode::train; }
+  bool tracing() const { return trace_ != nullptr; }
   std::size_t length() const { return nodes_.size(); }
   /// Which row of the set that is being embedded the first row of the batch is; 0 in training.
   std::int64_t first_row() const { return first_row_; }
@@ -83,7 +55,8 @@ class Tape : public std::enable_shared_from_this<Tape> {
 
   /// A constant on this tape; uploaded when it lies elsewhere.
   Var input(const Tensor& tensor) { return {device_.upload(tensor), shared_from_this()}; }
-  /// A value whose gradient is wanted: after backward(), gradient(of it) gives it.
+  /// A value whose gradient is wanted: after backward(), gradient(of it) gives it. On a tape that
+  /// traces, an input of what is traced.
   Var variable(const Tensor& tensor);
   /// The parameter as a leaf, created once per tape. On an infer tape, and for a parameter that is
   /// not trainable, a constant.
@@ -91,7 +64,13 @@ class Tape : public std::enable_shared_from_this<Tape> {
 
   /// Runs op; appends it when a gradient is wanted.
   template <class Op, class... Vars> Var run(Op op, const Vars&... x) {
+    OpDescription told;
+    if (tracing()) told = description_of(op);
     Tensor y = op.forward(device_, x.value()...);
+    if (tracing()) {
+      const std::array<Var, sizeof...(x)> inputs{x...};
+      return traced(std::move(told), inputs, y, typeid(Op).name());
+    }
     if (!training() || !(x.needs_grad() || ...)) return {std::move(y), shared_from_this()};
     nodes_.push_back(
         {std::make_unique<RuleOf<Op, sizeof...(x)>>(std::move(op)), {x.node()...}, {}});
@@ -149,6 +128,14 @@ class Tape : public std::enable_shared_from_this<Tape> {
   Tape(Device& device, Mode mode, Random random) : device_(device), mode_(mode), random_(random) {}
   void accumulate(int node, Tensor gradient);
   void unroll(int last);
+  template <class Op> static OpDescription description_of(const Op& op) {
+    if constexpr (requires { op.describe(); }) {
+      return op.describe();
+    } else {
+      return {};
+    }
+  }
+  Var traced(OpDescription told, std::span<const Var> x, const Tensor& y, const char* type);
 
   Device& device_;
   Mode mode_;
@@ -157,6 +144,7 @@ class Tape : public std::enable_shared_from_this<Tape> {
   std::int64_t first_row_ = 0;
   std::vector<Node> nodes_;
   std::vector<std::pair<Parameter*, int>> leaves_;
+  Trace* trace_ = nullptr;
 };
 
 template <class Op> Var Tape::run_many(Op op, std::span<const Var> x) {
@@ -168,7 +156,10 @@ template <class Op> Var Tape::run_many(Op op, std::span<const Var> x) {
     inputs.push_back(one.node());
     wanted = wanted || one.needs_grad();
   }
+  OpDescription told;
+  if (tracing()) told = description_of(op);
   Tensor y = op.forward(device_, std::span<const Tensor>(values));
+  if (tracing()) return traced(std::move(told), x, y, typeid(Op).name());
   if (!training() || !wanted) return {std::move(y), shared_from_this()};
   nodes_.push_back({std::make_unique<RuleOfMany<Op>>(std::move(op)), std::move(inputs), {}});
   return {std::move(y), shared_from_this(), static_cast<int>(nodes_.size()) - 1};
@@ -187,6 +178,9 @@ void add_tensors(Device& device, const Tensor& a, const Tensor& b, Tensor& out);
 
 inline Var Var::leaf(Parameter& parameter) const { return tape_->leaf(parameter); }
 inline Var Var::constant_like(const Tensor& tensor) const { return tape_->input(tensor); }
+inline Var Var::detached() const {
+  return {value_, tape_, tape_ && tape_->tracing() ? node_ : constant};
+}
 inline Device& Var::device() const { return tape_->device(); }
 inline bool Var::training() const { return tape_->training(); }
 

@@ -1,5 +1,6 @@
 #include "engine/tensor.hpp"
 
+#include <atomic>
 #include <cstring>
 
 #include "engine/cpu/allocator.hpp"
@@ -7,6 +8,8 @@
 
 namespace dml {
 namespace {
+
+std::atomic<std::int64_t> reads{0};
 
 /// Copies rows between two host blocks.
 void copy_rows(const std::byte* from, std::int64_t from_pitch, std::byte* to, std::int64_t to_pitch,
@@ -51,6 +54,9 @@ template <class Fn> void visit_convertible(DType type, Fn&& fn) {
 
 }  // namespace
 
+std::int64_t host_reads() { return reads.load(std::memory_order_relaxed); }
+void note_host_read() { reads.fetch_add(1, std::memory_order_relaxed); }
+
 Tensor::Tensor(Shape shape, DType type) {
   *this = empty(std::move(shape), type);
   if (bytes() > 0) std::memset(storage_->bytes, 0, bytes());
@@ -88,11 +94,13 @@ void Tensor::require(DType type, bool packed_on_host) const {
   if (storage_->place != Place::host)
     throw DeviceError("the tensor lies on a device and is read on the host: call to_host() first");
   DML_CHECK(packed(), "the tensor has a row pitch: call dense() first");
+  if (storage_->of_device) note_host_read();
 }
 
 double Tensor::item() const {
   DML_CHECK(size_ == 1, "one number is needed, the tensor has shape " + to_string(shape_));
   if (place() != Place::host) return to_host().item();
+  if (storage_->of_device) note_host_read();
   double value = 0;
   visit_convertible(type_, [&]<class T>() {
     if constexpr (std::is_same_v<T, BFloat16>) {
@@ -150,7 +158,10 @@ Tensor Tensor::clone() const {
 Tensor Tensor::dense() const { return packed() ? *this : clone(); }
 
 Tensor Tensor::to_host() const {
-  if (place() == Place::host) return *this;
+  if (place() == Place::host) {
+    if (storage_ && storage_->of_device) note_host_read();
+    return *this;
+  }
   return copy_to_host(*this);
 }
 

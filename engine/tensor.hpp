@@ -19,7 +19,16 @@ struct Storage {
   std::byte* bytes = nullptr;
   std::size_t size = 0;
   Place place = Place::host;
+  /// Whether the kernels of a device write it (Device::empty), so that looking at its elements from
+  /// outside of a kernel is a host read, also where the device is the processor.
+  bool of_device = false;
 };
+
+/// How often the elements of a device's tensor were looked at from outside of its kernels, through
+/// data(), item(), to_host(), clone() or to(), since the start of the program.
+std::int64_t host_reads();
+/// Counts one.
+void note_host_read();
 
 /// A dense, row-major array on one device. Copying a Tensor shares its memory; clone() copies it.
 /// There are no general strides. Images and feature maps are channels last: [n, h, w, c].

@@ -172,7 +172,7 @@ class BnInception final : public Net {
   std::deque<Inception> blocks_;
 };
 
-const Register<Net, BnInception> registered{{
+const Register<Net, BnInception> bn_inception_net{{
     .name = "bn_inception",
     .summary = "Inception with batch norm, 1024 features; the usual net of metric learning",
     .paper = "Ioffe and Szegedy, Batch Normalization: Accelerating Deep Network Training by "

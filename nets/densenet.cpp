@@ -16,6 +16,7 @@ struct Append {
   Tensor whole;
   std::int64_t width = 0;
 
+  OpDescription describe() const { return {.name = "concat_channels"}; }
   Tensor forward(Device& device, const Tensor& so_far, const Tensor& fresh) {
     width = so_far.dim(3);
     Tensor place = whole.channels(width, width + fresh.dim(3));
@@ -59,7 +60,7 @@ class Transition {
 };
 
 /// What tells the four nets apart.
-struct Plan {
+struct DenseNetPlan {
   std::int64_t growth, first;
   std::array<int, 4> layers;
 };
@@ -70,7 +71,7 @@ class DenseNet : public Net {
     static constexpr std::tuple<> fields{};
   };
 
-  DenseNet(const Plan& plan, const Setup& setup) : growth_(plan.growth) {
+  DenseNet(const DenseNetPlan& plan, const Setup& setup) : growth_(plan.growth) {
     const LayerScope scope{setup.scope / "features", norms_, ConvInit::fan_in};
     std::int64_t channels = plan.first;
     stem_.emplace(scope, "conv0", "norm0", 3, channels, Window{.kernel = 7, .stride = 2, .pad = 3});
@@ -159,6 +160,7 @@ class DenseNet : public Net {
   /// Copies the input of a block to the front of its buffer.
   struct Enter {
     Tensor whole;
+    OpDescription describe() const { return {.name = "copy"}; }
     Tensor forward(Device& device, const Tensor& x) {
       Tensor place = std::exchange(whole, {}).channels(0, x.dim(3));
       device.copy(x, place);
@@ -181,7 +183,7 @@ template <int Depth> class DenseNetOf final : public DenseNet {
   DenseNetOf(const Options&, const Setup& setup) : DenseNet(plan(), setup) {}
 
  private:
-  static constexpr Plan plan() {
+  static constexpr DenseNetPlan plan() {
     switch (Depth) {
       case 121:
         return {32, 64, {6, 12, 24, 16}};
@@ -195,17 +197,17 @@ template <int Depth> class DenseNetOf final : public DenseNet {
   }
 };
 
-About about(const std::string& name, const std::string& features) {
+About densenet(const std::string& name, const std::string& features) {
   return {.name = name,
           .summary = "densely connected net, " + features + " features",
           .paper = "Huang et al., Densely Connected Convolutional Networks, CVPR 2017",
           .details = "Names and layers of torchvision; no dropout."};
 }
 
-const Register<Net, DenseNetOf<121>> densenet121{about("densenet121", "1024")};
-const Register<Net, DenseNetOf<161>> densenet161{about("densenet161", "2208")};
-const Register<Net, DenseNetOf<169>> densenet169{about("densenet169", "1664")};
-const Register<Net, DenseNetOf<201>> densenet201{about("densenet201", "1920")};
+const Register<Net, DenseNetOf<121>> densenet121{densenet("densenet121", "1024")};
+const Register<Net, DenseNetOf<161>> densenet161{densenet("densenet161", "2208")};
+const Register<Net, DenseNetOf<169>> densenet169{densenet("densenet169", "1664")};
+const Register<Net, DenseNetOf<201>> densenet201{densenet("densenet201", "1920")};
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/dropout.hpp"
 #include "ops/pool2d.hpp"
 
 namespace dml {
@@ -22,6 +23,7 @@ Linear make_linear(const HeadOptions& options, const Scope& scope, std::int64_t 
 
 /// a + b; the gradient goes to both.
 struct Sum {
+  OpDescription describe() const { return {.name = "add"}; }
   Tensor forward(Device& device, const Tensor& a, const Tensor& b) const {
     Tensor y = device.empty(a.shape(), a.dtype());
     add_tensors(device, a, b, y);
@@ -62,7 +64,8 @@ Var Head::pool(const Var& map) const {
 Outputs Head::operator()(const Var& map) const {
   Outputs outputs;
   outputs.features = pool(map);
-  outputs.embedding = linear_ ? (*linear_)(outputs.features) : outputs.features;
+  const Var seen = dropout(outputs.features, options_.dropout);
+  outputs.embedding = linear_ ? (*linear_)(seen) : seen;
   if (neck_) outputs.neck = (*neck_)(outputs.embedding, {});
   if (options_.normalize == "maximum")
     outputs.embedding = l2_normalize(outputs.embedding, 1e-12, NormFloor::maximum);

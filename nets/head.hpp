@@ -16,6 +16,7 @@ struct HeadOptions {
   std::int64_t dim = 0;
   std::string init = "uniform";
   std::string normalize = "none";
+  double dropout = 0;
   bool neck = false;
   std::string name = "embedding";
   static constexpr std::tuple fields{
@@ -35,6 +36,9 @@ struct HeadOptions {
           "normalize", &HeadOptions::normalize,
           "l2 normalisation of the embedding: none, x / max(|x|, 1e-12), or x / sqrt(x^2 + 1e-12)",
           "none|maximum|added"),
+      field("dropout", &HeadOptions::dropout,
+            "share of the pooled features that the embedding layer does not see in training",
+            {0, 0.99}),
       field("neck", &HeadOptions::neck,
             "a batch norm without trained bias on the embedding, for the classifier"),
       field("name", &HeadOptions::name, "name of the embedding layer in checkpoints"),
@@ -48,8 +52,8 @@ struct Outputs {
   Var neck;  ///< [n, dim] batch-normed embedding before l2 normalisation; undefined without neck
 };
 
-/// Feature map to features and embedding: pooling, an optional linear layer, an optional batch-norm
-/// neck (parameters `bottleneck.*`, as intra_batch), optional l2 normalisation.
+/// Feature map to features and embedding: pooling, dropout, an optional linear layer, an optional
+/// batch-norm neck (parameters `bottleneck.*`, as intra_batch), optional l2 normalisation.
 class Head {
  public:
   /// @param width  channels of the map. @throws UsageError for options that contradict each other.

@@ -99,7 +99,7 @@ Shape ConvNormRelu::shape(Shape x) const {
 }
 
 Var ConvNormRelu::run(const Var& x, const BatchNorm::With& with) const {
-  if (!x.training()) return fused(x, with);
+  if (!x.training() && !x.tape().tracing()) return fused(x, with);
   return norm_(conv_(x), with);
 }
 

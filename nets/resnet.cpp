@@ -43,7 +43,7 @@ class Block {
 };
 
 /// What tells the five nets apart.
-struct Plan {
+struct ResNetPlan {
   bool bottleneck;
   std::array<int, 4> blocks;
 };
@@ -65,7 +65,7 @@ class ResNet : public Net {
     };
   };
 
-  ResNet(const Plan& plan, const Options& options, const Setup& setup) {
+  ResNet(const ResNetPlan& plan, const Options& options, const Setup& setup) {
     const LayerScope scope{setup.scope, norms_};
     stem_.emplace(scope, "conv1", "bn1", 3, 64, Window{.kernel = 7, .stride = 2, .pad = 3});
     stages_ = {{"stem", 64}, {"maxpool", 64}};
@@ -113,7 +113,7 @@ template <int Depth> class ResNetOf final : public ResNet {
   ResNetOf(const Options& options, const Setup& setup) : ResNet(plan(), options, setup) {}
 
  private:
-  static constexpr Plan plan() {
+  static constexpr ResNetPlan plan() {
     switch (Depth) {
       case 18:
         return {false, {2, 2, 2, 2}};
@@ -129,7 +129,7 @@ template <int Depth> class ResNetOf final : public ResNet {
   }
 };
 
-About about(const std::string& name, const std::string& blocks) {
+About resnet(const std::string& name, const std::string& blocks) {
   return {.name = name,
           .summary = "residual net of " + blocks,
           .paper = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
@@ -138,11 +138,11 @@ About about(const std::string& name, const std::string& blocks) {
               "convolution, not on the first 1x1 as in the paper."};
 }
 
-const Register<Net, ResNetOf<18>> resnet18{about("resnet18", "8 basic blocks, 512 features")};
-const Register<Net, ResNetOf<34>> resnet34{about("resnet34", "16 basic blocks, 512 features")};
-const Register<Net, ResNetOf<50>> resnet50{about("resnet50", "16 bottlenecks, 2048 features")};
-const Register<Net, ResNetOf<101>> resnet101{about("resnet101", "33 bottlenecks, 2048 features")};
-const Register<Net, ResNetOf<152>> resnet152{about("resnet152", "50 bottlenecks, 2048 features")};
+const Register<Net, ResNetOf<18>> resnet18{resnet("resnet18", "8 basic blocks, 512 features")};
+const Register<Net, ResNetOf<34>> resnet34{resnet("resnet34", "16 basic blocks, 512 features")};
+const Register<Net, ResNetOf<50>> resnet50{resnet("resnet50", "16 bottlenecks, 2048 features")};
+const Register<Net, ResNetOf<101>> resnet101{resnet("resnet101", "33 bottlenecks, 2048 features")};
+const Register<Net, ResNetOf<152>> resnet152{resnet("resnet152", "50 bottlenecks, 2048 features")};
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Abs>();
+const bool abs_added = add_pointwise<Abs>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Abs>();
+const bool abs_added = add_pointwise_cuda<Abs>();
 }  // namespace
 }  // namespace dml

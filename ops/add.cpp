@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary<Add>();
+const bool add_added = add_binary<Add>();
 }  // namespace
 }  // namespace dml

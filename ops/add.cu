@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary_cuda<Add>();
+const bool add_added = add_binary_cuda<Add>();
 }  // namespace
 }  // namespace dml

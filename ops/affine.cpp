@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Affine>();
+const bool affine_added = add_pointwise<Affine>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Affine>();
+const bool affine_added = add_pointwise_cuda<Affine>();
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Barrier>();
+const bool barrier_added = add_pointwise<Barrier>();
 }  // namespace
 }  // namespace dml

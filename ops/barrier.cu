@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Barrier>();
+const bool barrier_added = add_pointwise_cuda<Barrier>();
 }  // namespace
 }  // namespace dml

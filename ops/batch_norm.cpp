@@ -15,6 +15,15 @@ struct BatchNorm {
   Tensor into;
   Tensor x, y, weight, mean, inv_std;  // kept for the backward pass
 
+  OpDescription describe() const {
+    const bool plain = has_weight && has_bias && !options.batch_statistics;
+    return {.name = plain ? "batch_norm" : "",
+            .settings = {{"eps", {options.eps}},
+                         {"add", {has_add ? 1.0 : 0.0}},
+                         {"relu", {options.relu ? 1.0 : 0.0}}},
+            .constants = {running.mean, running.variance}};
+  }
+
   Tensor forward(Device& device, std::span<const Tensor> in) {
     std::size_t next = 1;
     x = in[0];

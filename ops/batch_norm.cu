@@ -214,10 +214,10 @@ void backward(Device& device, const Tensor& x, const Tensor& y, const Tensor& we
   });
 }
 
-const bool added = kernel::batch_norm_train.add(Backend::cuda, train) &&
-                   kernel::batch_norm_apply.add(Backend::cuda, apply_given) &&
-                   kernel::inverse_deviation.add(Backend::cuda, inverse) &&
-                   kernel::batch_norm_bwd.add(Backend::cuda, backward);
+const bool batch_norm_added = kernel::batch_norm_train.add(Backend::cuda, train) &&
+                              kernel::batch_norm_apply.add(Backend::cuda, apply_given) &&
+                              kernel::inverse_deviation.add(Backend::cuda, inverse) &&
+                              kernel::batch_norm_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

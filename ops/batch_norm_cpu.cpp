@@ -275,9 +275,9 @@ void backward(Device& device, const Tensor& x, const Tensor& y, const Tensor& we
   });
 }
 
-const bool added = kernel::batch_norm_train.add(Backend::cpu, train) &&
-                   kernel::batch_norm_apply.add(Backend::cpu, apply_given) &&
-                   kernel::batch_norm_bwd.add(Backend::cpu, backward);
+const bool batch_norm_cpu_added = kernel::batch_norm_train.add(Backend::cpu, train) &&
+                                  kernel::batch_norm_apply.add(Backend::cpu, apply_given) &&
+                                  kernel::batch_norm_bwd.add(Backend::cpu, backward);
 
 }  // namespace
 }  // namespace dml

@@ -120,10 +120,11 @@ void backward(Device&, const Tensor& x, const Tensor& y, const Tensor& weight, c
   });
 }
 
-const bool added = kernel::batch_norm_train.add(Backend::reference, train) &&
-                   kernel::batch_norm_apply.add(Backend::reference, apply_given) &&
-                   kernel::inverse_deviation.add(Backend::reference, inverse) &&
-                   kernel::batch_norm_bwd.add(Backend::reference, backward);
+const bool batch_norm_reference_added =
+    kernel::batch_norm_train.add(Backend::reference, train) &&
+    kernel::batch_norm_apply.add(Backend::reference, apply_given) &&
+    kernel::inverse_deviation.add(Backend::reference, inverse) &&
+    kernel::batch_norm_bwd.add(Backend::reference, backward);
 
 }  // namespace
 }  // namespace dml

@@ -17,7 +17,7 @@ void reference(Device&, const Tensor& weight, const Random& random, Tensor& plac
   });
 }
 
-const bool added = kernel::categorical.add(Backend::reference, reference);
+const bool categorical_added = kernel::categorical.add(Backend::reference, reference);
 
 }  // namespace
 

@@ -27,7 +27,7 @@ void draw(Device& device, const Tensor& weight, const Random& random, Tensor& pl
               [&]<class T>() { draw_rows<T>(context, weight, random, place, found); });
 }
 
-const bool added = kernel::categorical.add(Backend::cuda, draw);
+const bool categorical_added = kernel::categorical.add(Backend::cuda, draw);
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Chord>();
+const bool chord_added = add_pointwise<Chord>();
 }  // namespace
 }  // namespace dml

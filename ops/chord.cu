@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Chord>();
+const bool chord_added = add_pointwise_cuda<Chord>();
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Clamp>();
+const bool clamp_added = add_pointwise<Clamp>();
 }  // namespace
 }  // namespace dml

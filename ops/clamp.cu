@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Clamp>();
+const bool clamp_added = add_pointwise_cuda<Clamp>();
 }  // namespace
 }  // namespace dml

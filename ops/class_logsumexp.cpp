@@ -114,10 +114,11 @@ void backward_cpu(Device& device, const Tensor& x, const Tensor& labels, ClassSi
   });
 }
 
-const bool added = kernel::class_logsumexp_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::class_logsumexp_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::class_logsumexp_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::class_logsumexp_bwd.add(Backend::cpu, backward_cpu);
+const bool class_logsumexp_added =
+    kernel::class_logsumexp_fwd.add(Backend::reference, forward_reference) &&
+    kernel::class_logsumexp_fwd.add(Backend::cpu, forward_cpu) &&
+    kernel::class_logsumexp_bwd.add(Backend::reference, backward_reference) &&
+    kernel::class_logsumexp_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

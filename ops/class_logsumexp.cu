@@ -52,8 +52,8 @@ void backward(Device& device, const Tensor& x, const Tensor& labels, ClassSide s
   visit_float(x.dtype(), [&]<class T>() { slopes<T>(context, x, labels, side, y, dy, dx); });
 }
 
-const bool added = kernel::class_logsumexp_fwd.add(Backend::cuda, forward) &&
-                   kernel::class_logsumexp_bwd.add(Backend::cuda, backward);
+const bool class_logsumexp_added = kernel::class_logsumexp_fwd.add(Backend::cuda, forward) &&
+                                   kernel::class_logsumexp_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

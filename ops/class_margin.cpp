@@ -2,8 +2,8 @@
 
 namespace dml {
 namespace {
-const bool added = add_own_entry<OwnShift>() && add_own_entry<OwnFill>() &&
-                   add_own_entry<OwnArc>() && add_own_entry<OwnArcOfClass>() &&
-                   add_own_entry<OwnMultipleAngle>();
+const bool class_margin_added = add_own_entry<OwnShift>() && add_own_entry<OwnFill>() &&
+                                add_own_entry<OwnArc>() && add_own_entry<OwnArcOfClass>() &&
+                                add_own_entry<OwnMultipleAngle>();
 }  // namespace
 }  // namespace dml

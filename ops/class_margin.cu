@@ -3,8 +3,9 @@
 
 namespace dml {
 namespace {
-const bool added = add_own_entry_cuda<OwnShift>() && add_own_entry_cuda<OwnFill>() &&
-                   add_own_entry_cuda<OwnArc>() && add_own_entry_cuda<OwnArcOfClass>() &&
-                   add_own_entry_cuda<OwnMultipleAngle>();
+const bool class_margin_added = add_own_entry_cuda<OwnShift>() && add_own_entry_cuda<OwnFill>() &&
+                                add_own_entry_cuda<OwnArc>() &&
+                                add_own_entry_cuda<OwnArcOfClass>() &&
+                                add_own_entry_cuda<OwnMultipleAngle>();
 }  // namespace
 }  // namespace dml

@@ -61,10 +61,10 @@ void backward(Device&, const Tensor& x, const Tensor& labels, const Tensor& y, c
   });
 }
 
-const bool added = kernel::class_minimum_fwd.add(Backend::reference, forward) &&
-                   kernel::class_minimum_fwd.add(Backend::cpu, forward) &&
-                   kernel::class_minimum_bwd.add(Backend::reference, backward) &&
-                   kernel::class_minimum_bwd.add(Backend::cpu, backward);
+const bool class_minimum_added = kernel::class_minimum_fwd.add(Backend::reference, forward) &&
+                                 kernel::class_minimum_fwd.add(Backend::cpu, forward) &&
+                                 kernel::class_minimum_bwd.add(Backend::reference, backward) &&
+                                 kernel::class_minimum_bwd.add(Backend::cpu, backward);
 
 }  // namespace
 

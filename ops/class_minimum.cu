@@ -60,8 +60,8 @@ void backward(Device& device, const Tensor& x, const Tensor& labels, const Tenso
   visit_float(x.dtype(), [&]<class T>() { slopes<T>(context, x, labels, y, ties, dy, dx); });
 }
 
-const bool added = kernel::class_minimum_fwd.add(Backend::cuda, forward) &&
-                   kernel::class_minimum_bwd.add(Backend::cuda, backward);
+const bool class_minimum_added = kernel::class_minimum_fwd.add(Backend::cuda, forward) &&
+                                 kernel::class_minimum_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

@@ -12,6 +12,7 @@ struct ConcatChannels {
   Tensor whole;
   std::vector<std::int64_t> widths{};
 
+  OpDescription describe() const { return {.name = "concat_channels"}; }
   Tensor forward(Device& device, std::span<const Tensor> parts) {
     std::int64_t first = 0;
     for (const Tensor& part : parts) {

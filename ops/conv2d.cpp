@@ -10,6 +10,16 @@ struct Conv2d {
   Conv2dOptions options;
   Tensor x, weight;  // kept for the backward pass
 
+  OpDescription describe() const {
+    return {.name = "conv2d",
+            .settings = {{"stride", pair(options.stride)},
+                         {"pad", pair(options.pad)},
+                         {"dilation", pair(options.dilation)},
+                         {"groups", {static_cast<double>(options.groups)}}}};
+  }
+  static std::vector<double> pair(const std::array<int, 2>& two) {
+    return {two.begin(), two.end()};
+  }
   Tensor forward(Device& device, const Tensor& in, const Tensor& w) {
     return forward(device, in, w, {});
   }

@@ -132,9 +132,9 @@ void backward_weight(Device& device, const Tensor& x, const Tensor& dy,
   }
 }
 
-const bool added = kernel::conv2d_fwd.add(Backend::cuda, forward) &&
-                   kernel::conv2d_bwd_data.add(Backend::cuda, backward_data) &&
-                   kernel::conv2d_bwd_weight.add(Backend::cuda, backward_weight);
+const bool conv2d_added = kernel::conv2d_fwd.add(Backend::cuda, forward) &&
+                          kernel::conv2d_bwd_data.add(Backend::cuda, backward_data) &&
+                          kernel::conv2d_bwd_weight.add(Backend::cuda, backward_weight);
 
 }  // namespace
 }  // namespace dml

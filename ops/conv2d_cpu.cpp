@@ -130,9 +130,9 @@ void backward_weight(Device& device, const Tensor& x, const Tensor& dy,
   columns::backward_weight(device, x, dy, options, dweight);
 }
 
-const bool added = kernel::conv2d_fwd.add(Backend::cpu, forward) &&
-                   kernel::conv2d_bwd_data.add(Backend::cpu, backward_data) &&
-                   kernel::conv2d_bwd_weight.add(Backend::cpu, backward_weight);
+const bool conv2d_cpu_added = kernel::conv2d_fwd.add(Backend::cpu, forward) &&
+                              kernel::conv2d_bwd_data.add(Backend::cpu, backward_data) &&
+                              kernel::conv2d_bwd_weight.add(Backend::cpu, backward_weight);
 
 }  // namespace
 }  // namespace dml

@@ -155,9 +155,10 @@ void backward_weight(Device&, const Tensor& x, const Tensor& dy, const Conv2dOpt
   visit_float(x.dtype(), [&]<class T>() { backward_weight_of<T>(x, dy, options, dweight, dbias); });
 }
 
-const bool added = kernel::conv2d_fwd.add(Backend::reference, forward) &&
-                   kernel::conv2d_bwd_data.add(Backend::reference, backward_data) &&
-                   kernel::conv2d_bwd_weight.add(Backend::reference, backward_weight);
+const bool conv2d_reference_added =
+    kernel::conv2d_fwd.add(Backend::reference, forward) &&
+    kernel::conv2d_bwd_data.add(Backend::reference, backward_data) &&
+    kernel::conv2d_bwd_weight.add(Backend::reference, backward_weight);
 
 }  // namespace
 }  // namespace dml

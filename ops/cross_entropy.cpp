@@ -13,20 +13,18 @@ struct CrossEntropyRows {
   CrossEntropyRow row;
   std::int64_t ignore;
   Tensor labels, class_weight;
-  Tensor weight{};        // [n], what each row counts for in the mean
-  Tensor x{}, log_sum{};  // kept for the backward pass
+  Tensor weight{};  // [n], what each row counts for in the mean
+  Tensor x{};       // kept for the backward pass
 
   Tensor forward(Device& device, const Tensor& in) {
     x = device.dense(in);
     Tensor cost = device.empty({x.dim(0)}, x.dtype());
-    log_sum = device.empty({x.dim(0)}, x.dtype());
-    kernel::cross_entropy_fwd(device, x, labels, class_weight, row, ignore, cost, log_sum, weight);
+    kernel::cross_entropy_fwd(device, x, labels, class_weight, row, ignore, cost, weight);
     return cost;
   }
   Grads<1> backward(Device& device, const Tensor& up, std::array<bool, 1>) const {
     Tensor dx = device.empty(x.shape(), x.dtype());
-    kernel::cross_entropy_bwd(device, x, labels, class_weight, row, ignore, log_sum,
-                              device.dense(up), dx);
+    kernel::cross_entropy_bwd(device, x, labels, class_weight, row, ignore, device.dense(up), dx);
     return {dx};
   }
 };
@@ -37,32 +35,30 @@ template <class T> const T* elements(const Tensor& optional) {
 
 template <class T>
 void forward_rows(const Tensor& x, const Tensor& labels, const Tensor& w,
-                  const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& log_sum,
-                  Tensor& weight, std::int64_t first, std::int64_t last) {
+                  const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& weight,
+                  std::int64_t first, std::int64_t last) {
   const SoftmaxLine line{row.classes, 1};
   for (std::int64_t i = first; i < last; ++i) {
     const T* in = x.raw<T>() + i * row.classes;
     const std::int64_t label = labels.raw<std::int64_t>()[i];
     const bool counts = label != ignore;
-    const T total = counts ? line.log_sum(in, T(row.scale)) : T(0);
-    log_sum.raw<T>()[i] = total;
-    cost.raw<T>()[i] = counts ? row.value(in, elements<T>(w), label, total) : T(0);
+    cost.raw<T>()[i] =
+        counts ? row.value(in, elements<T>(w), label, line.log_sum(in, T(row.scale))) : T(0);
     weight.raw<T>()[i] = !counts ? T(0) : w.defined() ? w.raw<T>()[label] : T(1);
   }
 }
 
 template <class T>
 void backward_rows(const Tensor& x, const Tensor& labels, const Tensor& w,
-                   const CrossEntropyRow& row, std::int64_t ignore, const Tensor& log_sum,
-                   const Tensor& up, Tensor& dx, std::int64_t first, std::int64_t last) {
+                   const CrossEntropyRow& row, std::int64_t ignore, const Tensor& up, Tensor& dx,
+                   std::int64_t first, std::int64_t last) {
   for (std::int64_t i = first; i < last; ++i) {
     const std::int64_t at = i * row.classes, label = labels.raw<std::int64_t>()[i];
     if (label == ignore) {
       std::fill_n(dx.raw<T>() + at, row.classes, T(0));
       continue;
     }
-    row.gradient(x.raw<T>() + at, elements<T>(w), label, log_sum.raw<T>()[i], up.raw<T>()[i],
-                 dx.raw<T>() + at);
+    row.gradient(x.raw<T>() + at, elements<T>(w), label, up.raw<T>()[i], dx.raw<T>() + at);
   }
 }
 
@@ -76,41 +72,40 @@ void check_labels(const Tensor& labels, std::int64_t classes, std::int64_t ignor
 
 void forward_reference(Device&, const Tensor& x, const Tensor& labels, const Tensor& w,
                        const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost,
-                       Tensor& log_sum, Tensor& weight) {
+                       Tensor& weight) {
   check_labels(labels, row.classes, ignore);
   serial_lines(x.dtype(), x.dim(0), [&]<class T>(std::int64_t first, std::int64_t last) {
-    forward_rows<T>(x, labels, w, row, ignore, cost, log_sum, weight, first, last);
+    forward_rows<T>(x, labels, w, row, ignore, cost, weight, first, last);
   });
 }
 void forward_cpu(Device& device, const Tensor& x, const Tensor& labels, const Tensor& w,
-                 const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& log_sum,
-                 Tensor& weight) {
+                 const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& weight) {
   check_labels(labels, row.classes, ignore);
   threaded_lines(device, x.dim(0), row.classes,
                  [&]<class T>(std::int64_t first, std::int64_t last) {
-                   forward_rows<T>(x, labels, w, row, ignore, cost, log_sum, weight, first, last);
+                   forward_rows<T>(x, labels, w, row, ignore, cost, weight, first, last);
                  });
 }
 void backward_reference(Device&, const Tensor& x, const Tensor& labels, const Tensor& w,
-                        const CrossEntropyRow& row, std::int64_t ignore, const Tensor& log_sum,
-                        const Tensor& up, Tensor& dx) {
+                        const CrossEntropyRow& row, std::int64_t ignore, const Tensor& up,
+                        Tensor& dx) {
   serial_lines(x.dtype(), x.dim(0), [&]<class T>(std::int64_t first, std::int64_t last) {
-    backward_rows<T>(x, labels, w, row, ignore, log_sum, up, dx, first, last);
+    backward_rows<T>(x, labels, w, row, ignore, up, dx, first, last);
   });
 }
 void backward_cpu(Device& device, const Tensor& x, const Tensor& labels, const Tensor& w,
-                  const CrossEntropyRow& row, std::int64_t ignore, const Tensor& log_sum,
-                  const Tensor& up, Tensor& dx) {
+                  const CrossEntropyRow& row, std::int64_t ignore, const Tensor& up, Tensor& dx) {
   threaded_lines(device, x.dim(0), row.classes,
                  [&]<class T>(std::int64_t first, std::int64_t last) {
-                   backward_rows<T>(x, labels, w, row, ignore, log_sum, up, dx, first, last);
+                   backward_rows<T>(x, labels, w, row, ignore, up, dx, first, last);
                  });
 }
 
-const bool added = kernel::cross_entropy_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::cross_entropy_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::cross_entropy_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::cross_entropy_bwd.add(Backend::cpu, backward_cpu);
+const bool cross_entropy_added =
+    kernel::cross_entropy_fwd.add(Backend::reference, forward_reference) &&
+    kernel::cross_entropy_fwd.add(Backend::cpu, forward_cpu) &&
+    kernel::cross_entropy_bwd.add(Backend::reference, backward_reference) &&
+    kernel::cross_entropy_bwd.add(Backend::cpu, backward_cpu);
 
 void check(const Var& x, const Tensor& labels, const CrossEntropyOptions& options) {
   DML_CHECK(x.rank() == 2 && x.dim(1) > 0 && labels.shape() == Shape{x.dim(0)},

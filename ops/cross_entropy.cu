@@ -11,11 +11,10 @@ namespace {
 
 template <class T>
 void costs(cuda::Context& context, const Tensor& x, const Tensor& labels, const Tensor& w,
-           const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& log_sum,
-           Tensor& weight) {
+           const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& weight) {
   const T *logits = x.raw<T>(), *weights = w.defined() ? w.raw<T>() : nullptr;
   const std::int64_t* label = labels.raw<std::int64_t>();
-  T *to = cost.raw<T>(), *sums = log_sum.raw<T>(), *counts = weight.raw<T>();
+  T *to = cost.raw<T>(), *counts = weight.raw<T>();
   const std::int64_t classes = row.classes;
   const double smoothing = row.label_smoothing;
   const T scale = static_cast<T>(row.scale);
@@ -27,23 +26,21 @@ void costs(cuda::Context& context, const Tensor& x, const Tensor& labels, const 
     if (own == ignore || !known) {
       if (threadIdx.x == 0) {
         to[r] = own == ignore ? T(0) : invalid;
-        sums[r] = T(0);
         counts[r] = own == ignore ? T(0) : invalid;
       }
       return;
     }
-    const T total = cuda::block_log_sum(in, classes, scale);
+    const LogSumParts<T> total = cuda::block_log_sum(in, classes, scale);
     T spread = 0;
     if (smoothing > 0)
       for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x)
-        spread += (weights == nullptr ? T(1) : weights[k]) * (total - in[k] * scale);
+        spread += (weights == nullptr ? T(1) : weights[k]) * total.cost(in[k], scale);
     spread = cuda::block_sum(spread);
     if (threadIdx.x != 0) return;
     const T own_weight = weights == nullptr ? T(1) : weights[own];
-    T value = static_cast<T>(1 - smoothing) * own_weight * (total - in[own] * scale);
+    T value = static_cast<T>(1 - smoothing) * own_weight * total.cost(in[own], scale);
     if (smoothing > 0) value += static_cast<T>(smoothing / static_cast<double>(classes)) * spread;
     to[r] = value;
-    sums[r] = total;
     counts[r] = own_weight;
   });
 }
@@ -75,39 +72,35 @@ void slopes(cuda::Context& context, const Tensor& x, const Tensor& labels, const
       for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x)
         total += share * (weights == nullptr ? T(1) : weights[k]);
     total = own_share + cuda::block_sum(total);
-    // Not exp(x - log_sum): of logits in the thousands, log_sum has lost the digits that count.
     const T* in = logits + r * classes;
-    const T most = cuda::block_largest(in, classes) * scale;
+    const T top = cuda::block_largest(in, classes);
     T sum = 0;
     for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x)
-      sum += std::exp(in[k] * scale - most);
+      sum += std::exp((in[k] - top) * scale);
     sum = cuda::block_sum(sum);
     for (std::int64_t k = threadIdx.x; k < classes; k += blockDim.x) {
       T target = smoothing > 0 ? share * (weights == nullptr ? T(1) : weights[k]) : T(0);
       if (k == own) target += own_share;
-      out[k] = upstream[r] * scale * (total * (std::exp(in[k] * scale - most) / sum) - target);
+      out[k] = upstream[r] * scale * (total * (std::exp((in[k] - top) * scale) / sum) - target);
     }
   });
 }
 
 void forward(Device& device, const Tensor& x, const Tensor& labels, const Tensor& w,
-             const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& log_sum,
-             Tensor& weight) {
+             const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost, Tensor& weight) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() {
-    costs<T>(context, x, labels, w, row, ignore, cost, log_sum, weight);
-  });
+  visit_float(x.dtype(),
+              [&]<class T>() { costs<T>(context, x, labels, w, row, ignore, cost, weight); });
 }
 
 void backward(Device& device, const Tensor& x, const Tensor& labels, const Tensor& w,
-              const CrossEntropyRow& row, std::int64_t ignore, const Tensor& /*log_sum*/,
-              const Tensor& up, Tensor& dx) {
+              const CrossEntropyRow& row, std::int64_t ignore, const Tensor& up, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
   visit_float(x.dtype(), [&]<class T>() { slopes<T>(context, x, labels, w, row, ignore, up, dx); });
 }
 
-const bool added = kernel::cross_entropy_fwd.add(Backend::cuda, forward) &&
-                   kernel::cross_entropy_bwd.add(Backend::cuda, backward);
+const bool cross_entropy_added = kernel::cross_entropy_fwd.add(Backend::cuda, forward) &&
+                                 kernel::cross_entropy_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

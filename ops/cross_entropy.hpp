@@ -39,24 +39,23 @@ struct CrossEntropyRow {
   std::int64_t classes;
   double label_smoothing, scale;  ///< scale = 1 / temperature
 
-  /// The row's value; log_sum is log(sum exp(x * scale)), w may be null.
+  /// The row's value; w may be null.
   template <class T>
-  DML_HOST_DEVICE T value(const T* x, const T* w, std::int64_t label, T log_sum) const {
+  DML_HOST_DEVICE T value(const T* x, const T* w, std::int64_t label,
+                          const LogSumParts<T>& log_sum) const {
     const T own = w == nullptr ? T(1) : w[label];
-    T result = T(1 - label_smoothing) * own * (log_sum - x[label] * T(scale));
+    T result = T(1 - label_smoothing) * own * log_sum.cost(x[label], T(scale));
     if (label_smoothing > 0) {
       T spread = 0;
       for (std::int64_t k = 0; k < classes; ++k)
-        spread += (w == nullptr ? T(1) : w[k]) * (log_sum - x[k] * T(scale));
+        spread += (w == nullptr ? T(1) : w[k]) * log_sum.cost(x[k], T(scale));
       result += T(label_smoothing / static_cast<double>(classes)) * spread;
     }
     return result;
   }
   /// dx for the upstream gradient `up` of the row's value.
   template <class T>
-  DML_HOST_DEVICE void gradient(const T* x, const T* w, std::int64_t label, T /*log_sum*/, T up,
-                                T* dx) const {
-    // Not exp(x - log_sum): of logits in the thousands, log_sum has lost the digits that count.
+  DML_HOST_DEVICE void gradient(const T* x, const T* w, std::int64_t label, T up, T* dx) const {
     SoftmaxLine{classes, 1}.softmax(x, T(scale), dx);
     const T share = T(label_smoothing / static_cast<double>(classes));
     const T own = T(1 - label_smoothing) * (w == nullptr ? T(1) : w[label]);
@@ -72,16 +71,16 @@ struct CrossEntropyRow {
 };
 
 namespace kernel {
-/// Per row: its value, log(sum exp) and weight in the mean (0, 0 and 0 for an ignored row). w may
-/// be undefined. cost, log_sum, weight: [n].
+/// Per row: its value and weight in the mean (0 and 0 for an ignored row). w may be undefined.
+/// cost, weight: [n].
 inline constinit Kernel<void(const Tensor& x, const Tensor& labels, const Tensor& w,
                              const CrossEntropyRow& row, std::int64_t ignore, Tensor& cost,
-                             Tensor& log_sum, Tensor& weight)>
+                             Tensor& weight)>
     cross_entropy_fwd{"cross_entropy"};
 /// up: [n], the gradient of the rows' values.
 inline constinit Kernel<void(const Tensor& x, const Tensor& labels, const Tensor& w,
-                             const CrossEntropyRow& row, std::int64_t ignore, const Tensor& log_sum,
-                             const Tensor& up, Tensor& dx)>
+                             const CrossEntropyRow& row, std::int64_t ignore, const Tensor& up,
+                             Tensor& dx)>
     cross_entropy_bwd{"cross_entropy backward"};
 }  // namespace kernel
 

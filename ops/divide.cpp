@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary<Divide>();
+const bool divide_added = add_binary<Divide>();
 }  // namespace
 }  // namespace dml

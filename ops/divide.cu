@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary_cuda<Divide>();
+const bool divide_added = add_binary_cuda<Divide>();
 }  // namespace
 }  // namespace dml

@@ -25,8 +25,8 @@ void fast(Device& device, double p, const Random& random, Tensor& mask) {
   });
 }
 
-const bool added = kernel::dropout_mask.add(Backend::reference, reference) &&
-                   kernel::dropout_mask.add(Backend::cpu, fast);
+const bool dropout_added = kernel::dropout_mask.add(Backend::reference, reference) &&
+                           kernel::dropout_mask.add(Backend::cpu, fast);
 
 }  // namespace
 

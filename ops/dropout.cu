@@ -19,7 +19,7 @@ void dropout_mask(Device& device, double p, const Random& random, Tensor& mask) 
   visit_float(mask.dtype(), [&]<class T>() { draw<T>(context, p, random, mask); });
 }
 
-const bool added = kernel::dropout_mask.add(Backend::cuda, dropout_mask);
+const bool dropout_added = kernel::dropout_mask.add(Backend::cuda, dropout_mask);
 
 }  // namespace
 }  // namespace dml

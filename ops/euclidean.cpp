@@ -1,10 +1,12 @@
 #include "ops/euclidean.hpp"
 
 #include <algorithm>
-#include <vector>
 
 #include "ops/lines.hpp"
 #include "ops/matmul.hpp"
+#include "ops/mix_rows.hpp"
+#include "ops/self_product.hpp"
+#include "ops/sum.hpp"
 
 namespace dml {
 namespace {
@@ -23,7 +25,11 @@ struct EuclideanOp {
       kernel::row_squares(device, in.b, in.squares_b);
     }
     y = device.empty({in.a.dim(0), in.b.dim(0)}, in.a.dtype());
-    kernel::matmul(device, in.a, in.b, {false, true}, 1, 0, y);
+    if (in.self) {
+      kernel::self_product(device, in.a, y);
+    } else {
+      kernel::matmul(device, in.a, in.b, {false, true}, 1, 0, y);
+    }
     kernel::euclidean_fwd(device, in, y);
     return y;
   }
@@ -44,18 +50,21 @@ struct EuclideanOp {
     const Tensor dy = device.dense(gradient);
     const DType type = y.dtype();
     Tensor weights = device.empty(y.shape(), type);
-    Tensor sums = device.empty({y.dim(0)}, type), near = device.empty({y.dim(0)}, DType::u8);
-    kernel::euclidean_weights(device, in, y, dy, weights, sums, near);
+    Tensor near = device.empty({y.dim(0)}, DType::u8);
+    kernel::euclidean_weights(device, in, y, dy, weights, near);
+    if (in.self) kernel::add_transposed(device, weights, weights);
     Grads<N> all;
     if (wanted[0]) {
+      Tensor sums = device.empty({y.dim(0)}, type);
+      kernel::sum(device, weights, axis_of(y.shape(), 1, "euclidean"), 1, sums);
       all[0] = device.empty(in.a.shape(), type);
-      kernel::matmul(device, weights, in.b, {}, 1, 0, all[0]);
+      kernel::mix_rows(device, weights, in.b, all[0]);
       kernel::euclidean_finish(device, in, y, dy, sums, near, false, all[0]);
     }
     if constexpr (N == 2) {
       if (wanted[1]) {
         Tensor columns = device.empty({y.dim(1)}, type);
-        kernel::column_sums(device, weights, columns);
+        kernel::sum(device, weights, axis_of(y.shape(), 0, "euclidean"), 1, columns);
         all[1] = device.empty(in.b.shape(), type);
         kernel::matmul(device, weights, in.a, {true, false}, 1, 0, all[1]);
         kernel::euclidean_finish(device, in, y, dy, columns, near, true, all[1]);
@@ -100,6 +109,7 @@ void distance_rows(const Euclidean& in, Tensor& y, std::int64_t first, std::int6
   for (std::int64_t i = first; i < last; ++i) {
     T* row = y.raw<T>() + i * q;
     const T own = aa[i];
+    if (in.self) row[i] = -T(HUGE_VALF);  // no near entry: what it is needs no look
     T nearest = 1;  // the smallest squared distance less its bound; negative: some entry is near
 #pragma omp simd reduction(min : nearest)
     for (std::int64_t j = 0; j < q; ++j) {
@@ -110,8 +120,7 @@ void distance_rows(const Euclidean& in, Tensor& y, std::int64_t first, std::int6
     if (nearest < T(0))
       for (std::int64_t j = 0; j < q; ++j)
         if (Euclidean::is_near(row[j], own, bb[j]))
-          row[j] =
-              in.self && i == j ? T(0) : exact(in.a.raw<T>() + i * d, in.b.raw<T>() + j * d, d);
+          row[j] = exact(in.a.raw<T>() + i * d, in.b.raw<T>() + j * d, d);
     if (in.self) row[i] = 0;
     if (in.power == 2) continue;
     if (in.power == 1) {
@@ -129,76 +138,47 @@ template <class T> T weight(const Euclidean& in, T y, T dy, T aa, T bb, bool nea
   return near == near_entries ? 2 * dy * Euclidean::slope(y, in.power) : T(0);
 }
 
-/// weights of one row against columns [from, to) in the frequent case of power 1 or 2.
-template <class T>
-void weight_cells(const Euclidean& in, const T* y, const T* dy, std::int64_t step, T own,
-                  const T* other, T* out, bool add, std::int64_t from, std::int64_t to) {
-  const bool squared = in.power == 2;
-#pragma omp simd
-  for (std::int64_t j = from; j < to; ++j) {
-    const T v = y[j * step];
-    const T slope = squared ? T(2) : v > T(0) ? T(1) / v : T(0);
-    const bool near = Euclidean::is_near(squared ? v : v * v, own, other[j]);
-    const T w = near ? T(0) : dy[j * step] * slope;
-    out[j] = add ? out[j] + w : w;
-  }
-}
-
 /// Whether row i has a near entry off the diagonal. The bound is a little wider: entry (j, i) of a
 /// row's own column may differ from (i, j) in the last digit.
 template <class T>
-bool has_near(const Euclidean& in, const T* row, std::int64_t i, T own, const T* other,
-              std::int64_t q) {
-  bool found = false;
-  for (std::int64_t j = 0; j < q; ++j) {
-    const T squared = Euclidean::squared_of(row[j], in.power);
-    found = found || (squared < T(0.011) * (own + other[j]) && !(in.self && i == j));
+bool has_near(const Euclidean& in, const T* row, T own, const T* other, std::int64_t q) {
+  std::int32_t found = 0;  // as wide as a float, for the vectors
+  if (in.power == 1 || in.power == 2) {
+    const bool root = in.power == 1;
+#pragma omp simd reduction(+ : found)
+    for (std::int64_t j = 0; j < q; ++j) {
+      const T squared = root ? row[j] * row[j] : row[j];
+      found += squared < T(0.011) * (own + other[j]) ? 1 : 0;
+    }
+  } else {
+    for (std::int64_t j = 0; j < q; ++j)
+      found += Euclidean::squared_of(row[j], in.power) < T(0.011) * (own + other[j]) ? 1 : 0;
   }
-  return found;
+  return found > (in.self && own > T(0) ? 1 : 0);  // the diagonal is one
 }
 
 template <class T>
 void weight_rows(const Euclidean& in, const Tensor& y, const Tensor& dy, Tensor& weights,
-                 Tensor& sums, Tensor& near, std::int64_t first, std::int64_t last) {
-  const std::int64_t n = y.dim(0), q = y.dim(1);
-  const T *aa = in.squares_a.raw<T>(), *bb = in.squares_b.raw<T>();
-  const T *all = y.raw<T>(), *up = dy.raw<T>();
-  const bool plain = in.power == 1 || in.power == 2;
-  constexpr std::int64_t tile = 64;  // rows and columns of a tile: transposed reads stay cached
-  for (std::int64_t i0 = first; i0 < last; i0 += tile)
-    for (std::int64_t j0 = 0; j0 < q; j0 += tile)
-      for (std::int64_t i = i0; i < std::min(i0 + tile, last); ++i) {
-        T* out = weights.raw<T>() + i * q;
-        const std::int64_t end = std::min(j0 + tile, q);
-        if (plain) {
-          weight_cells(in, all + i * q, up + i * q, 1, aa[i], bb, out, false, j0, end);
-          if (in.self) weight_cells(in, all + i, up + i, n, aa[i], bb, out, true, j0, end);
-          continue;
-        }
-        for (std::int64_t j = j0; j < end; ++j) {
-          out[j] = weight(in, all[i * q + j], up[i * q + j], aa[i], bb[j], false);
-          if (in.self) out[j] += weight(in, all[j * q + i], up[j * q + i], aa[j], bb[i], false);
-        }
-      }
+                 Tensor& near, std::int64_t first, std::int64_t last) {
+  const std::int64_t q = y.dim(1);
+  const T* other = in.squares_b.raw<T>();
+  const bool plain = in.power == 1 || in.power == 2, squared = in.power == 2;
   for (std::int64_t i = first; i < last; ++i) {
+    const T *row = y.raw<T>() + i * q, *up = dy.raw<T>() + i * q, own = in.squares_a.raw<T>()[i];
     T* out = weights.raw<T>() + i * q;
-    const T* row = all + i * q;
-    if (in.self) out[i] = 0;
-    sums.raw<T>()[i] = static_cast<T>(sum_of<T>(q, [=](std::int64_t j) { return out[j]; }));
-    near.raw<std::uint8_t>()[i] = has_near(in, row, i, aa[i], bb, q) ? 1 : 0;
+    if (plain) {
+#pragma omp simd
+      for (std::int64_t j = 0; j < q; ++j) {
+        const T v = row[j];
+        const T slope = squared ? T(2) : v > T(0) ? T(1) / v : T(0);
+        const bool is = Euclidean::is_near(squared ? v : v * v, own, other[j]);
+        out[j] = is ? T(0) : up[j] * slope;
+      }
+    } else {
+      for (std::int64_t j = 0; j < q; ++j) out[j] = weight(in, row[j], up[j], own, other[j], false);
+    }
+    near.raw<std::uint8_t>()[i] = has_near(in, row, own, other, q) ? 1 : 0;
   }
-}
-
-template <class T>
-void sum_columns(const Tensor& weights, Tensor& sums, std::int64_t first, std::int64_t last) {
-  const std::int64_t q = weights.dim(1);
-  std::vector<double> total(static_cast<std::size_t>(last - first), 0);
-  for (std::int64_t i = 0; i < weights.dim(0); ++i) {
-    const T* row = weights.raw<T>() + i * q + first;
-    for (std::size_t j = 0; j < total.size(); ++j) total[j] += static_cast<double>(row[j]);
-  }
-  for (std::size_t j = 0; j < total.size(); ++j)
-    sums.raw<T>()[first + static_cast<std::int64_t>(j)] = static_cast<T>(total[j]);
 }
 
 /// out += w (own - other)
@@ -258,16 +238,10 @@ template <bool threaded> void distances(Device& device, const Euclidean& in, Ten
 }
 template <bool threaded>
 void all_weights(Device& device, const Euclidean& in, const Tensor& y, const Tensor& dy,
-                 Tensor& weights, Tensor& sums, Tensor& near) {
+                 Tensor& weights, Tensor& near) {
   lines<threaded>(device, y.dtype(), y.dim(0), y.dim(1),
                   [&]<class T>(std::int64_t first, std::int64_t last) {
-                    weight_rows<T>(in, y, dy, weights, sums, near, first, last);
-                  });
-}
-template <bool threaded> void columns(Device& device, const Tensor& weights, Tensor& sums) {
-  lines<threaded>(device, weights.dtype(), weights.dim(1), weights.dim(0),
-                  [&]<class T>(std::int64_t first, std::int64_t last) {
-                    sum_columns<T>(weights, sums, first, last);
+                    weight_rows<T>(in, y, dy, weights, near, first, last);
                   });
 }
 template <bool threaded>
@@ -283,11 +257,11 @@ template <class K, class F> bool add(K& kernel, F reference, F cpu) {
   return kernel.add(Backend::reference, reference, __FILE__) &&
          kernel.add(Backend::cpu, cpu, __FILE__);
 }
-const bool added = add(kernel::row_squares, squares<false>, squares<true>) &&
-                   add(kernel::euclidean_fwd, distances<false>, distances<true>) &&
-                   add(kernel::euclidean_weights, all_weights<false>, all_weights<true>) &&
-                   add(kernel::column_sums, columns<false>, columns<true>) &&
-                   add(kernel::euclidean_finish, finish<false>, finish<true>);
+const bool euclidean_added =
+    add(kernel::row_squares, squares<false>, squares<true>) &&
+    add(kernel::euclidean_fwd, distances<false>, distances<true>) &&
+    add(kernel::euclidean_weights, all_weights<false>, all_weights<true>) &&
+    add(kernel::euclidean_finish, finish<false>, finish<true>);
 
 }  // namespace
 

@@ -64,45 +64,23 @@ template <class T> void distances(cuda::Context& context, const Euclidean& in, T
 
 template <class T>
 void weigh(cuda::Context& context, const Euclidean& in, const Tensor& y, const Tensor& dy,
-           Tensor& weights, Tensor& sums, Tensor& near) {
+           Tensor& weights, Tensor& near) {
   const Rows<T> of(in);
   const T *all = y.raw<T>(), *up = dy.raw<T>();
-  T *out = weights.raw<T>(), *to = sums.raw<T>();
+  T* out = weights.raw<T>();
   std::uint8_t* flags = near.raw<std::uint8_t>();
   cuda::for_each_row(context, of.n, of.q, [=] __device__(std::int64_t i) {
-    double sum = 0;
     int found = 0;
     for (std::int64_t j = threadIdx.x; j < of.q; j += blockDim.x) {
-      const bool diagonal = of.self && i == j;
-      T w = of.weight(all, up, i, j, false);
-      if (of.self) w += of.weight(all, up, j, i, false);
-      if (diagonal) w = T(0);
-      out[i * of.q + j] = w;
-      sum += static_cast<double>(w);
+      out[i * of.q + j] = of.weight(all, up, i, j, false);
       const T squared = Euclidean::squared_of(all[i * of.q + j], of.power);
       // A little wider than is_near: (i, j) and (j, i) may differ in the last digit.
+      const bool diagonal = of.self && i == j;
       if (squared < T(0.011) * (of.aa[i] + of.bb[j]) && !diagonal) found = 1;
     }
-    sum = cuda::block_sum(sum);
     found = cuda::block_max(found);
-    if (threadIdx.x != 0) return;
-    to[i] = static_cast<T>(sum);
-    flags[i] = static_cast<std::uint8_t>(found);
+    if (threadIdx.x == 0) flags[i] = static_cast<std::uint8_t>(found);
   });
-}
-
-template <class T> void columns(cuda::Context& context, const Tensor& weights, Tensor& sums) {
-  const std::int64_t q = weights.dim(1);
-  const T* in = weights.raw<T>();
-  T* to = sums.raw<T>();
-  cuda::reduce_columns<cuda::Sum<double>>(
-      context, weights.dim(0), q,
-      [=] __device__(cuda::Sum<double> & part, std::int64_t r, std::int64_t c) {
-        part.value += static_cast<double>(in[r * q + c]);
-      },
-      [=] __device__(const cuda::Sum<double>& part, std::int64_t c) {
-        to[c] = static_cast<T>(part.value);
-      });
 }
 
 template <class T>
@@ -138,13 +116,9 @@ void distances_cuda(Device& device, const Euclidean& in, Tensor& y) {
   visit_float(y.dtype(), [&]<class T>() { distances<T>(context, in, y); });
 }
 void weights_cuda(Device& device, const Euclidean& in, const Tensor& y, const Tensor& dy,
-                  Tensor& weights, Tensor& sums, Tensor& near) {
+                  Tensor& weights, Tensor& near) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(y.dtype(), [&]<class T>() { weigh<T>(context, in, y, dy, weights, sums, near); });
-}
-void columns_cuda(Device& device, const Tensor& weights, Tensor& sums) {
-  cuda::Context& context = cuda::context_of(device);
-  visit_float(weights.dtype(), [&]<class T>() { columns<T>(context, weights, sums); });
+  visit_float(y.dtype(), [&]<class T>() { weigh<T>(context, in, y, dy, weights, near); });
 }
 void finish_cuda(Device& device, const Euclidean& in, const Tensor& y, const Tensor& dy,
                  const Tensor& sums, const Tensor& near, bool of_b, Tensor& dx) {
@@ -152,11 +126,10 @@ void finish_cuda(Device& device, const Euclidean& in, const Tensor& y, const Ten
   visit_float(y.dtype(), [&]<class T>() { finish<T>(context, in, y, dy, sums, near, of_b, dx); });
 }
 
-const bool added = kernel::row_squares.add(Backend::cuda, squares_cuda) &&
-                   kernel::euclidean_fwd.add(Backend::cuda, distances_cuda) &&
-                   kernel::euclidean_weights.add(Backend::cuda, weights_cuda) &&
-                   kernel::column_sums.add(Backend::cuda, columns_cuda) &&
-                   kernel::euclidean_finish.add(Backend::cuda, finish_cuda);
+const bool euclidean_added = kernel::row_squares.add(Backend::cuda, squares_cuda) &&
+                             kernel::euclidean_fwd.add(Backend::cuda, distances_cuda) &&
+                             kernel::euclidean_weights.add(Backend::cuda, weights_cuda) &&
+                             kernel::euclidean_finish.add(Backend::cuda, finish_cuda);
 
 }  // namespace
 }  // namespace dml

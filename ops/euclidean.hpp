@@ -51,15 +51,13 @@ namespace kernel {
 inline constinit Kernel<void(const Tensor& x, Tensor& squares)> row_squares{"row squares"};
 /// y: inner products in, distances out.
 inline constinit Kernel<void(const Euclidean& in, Tensor& y)> euclidean_fwd{"euclidean"};
-/// weights [n, q] = 2 dy dy/dsquared (with `self` plus its transpose), 0 at near entries; sums [n]
-/// of its rows; near [n]: whether a row has a near entry off the diagonal.
+/// weights [n, q] = 2 dy dy/dsquared, 0 at near entries; near [n]: whether a row has a near entry
+/// off the diagonal.
 inline constinit Kernel<void(const Euclidean& in, const Tensor& y, const Tensor& dy,
-                             Tensor& weights, Tensor& sums, Tensor& near)>
+                             Tensor& weights, Tensor& near)>
     euclidean_weights{"euclidean weights"};
-/// sums [q] of the columns.
-inline constinit Kernel<void(const Tensor& weights, Tensor& sums)> column_sums{"column sums"};
-/// dx_i = sums_i x_i - dx_i, plus the near entries' part: weight (x_i - other_j). With `of_b`, x
-/// is b and the rows are columns of the matrix.
+/// dx_i = sums_i x_i - dx_i (sums of the rows or columns of weights), plus the near entries' part:
+/// weight (x_i - other_j). With `of_b`, x is b and the rows are columns of the matrix.
 inline constinit Kernel<void(const Euclidean& in, const Tensor& y, const Tensor& dy,
                              const Tensor& sums, const Tensor& near, bool of_b, Tensor& dx)>
     euclidean_finish{"euclidean gradient"};

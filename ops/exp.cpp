@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Exp>();
+const bool exp_added = add_pointwise<Exp>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Exp>();
+const bool exp_added = add_pointwise_cuda<Exp>();
 }  // namespace
 }  // namespace dml

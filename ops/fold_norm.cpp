@@ -58,8 +58,8 @@ void threaded(Device& device, const Tensor& weight, const Tensor& bias, const Te
   run(device.threads(), weight, bias, gamma, beta, mean, variance, eps, out_weight, out_bias);
 }
 
-const bool added = kernel::fold_norm.add(Backend::reference, reference) &&
-                   kernel::fold_norm.add(Backend::cpu, threaded);
+const bool fold_norm_added = kernel::fold_norm.add(Backend::reference, reference) &&
+                             kernel::fold_norm.add(Backend::cpu, threaded);
 
 }  // namespace
 

@@ -38,7 +38,7 @@ void fold(Device& device, const Tensor& weight, const Tensor& bias, const Tensor
   });
 }
 
-const bool added = kernel::fold_norm.add(Backend::cuda, fold);
+const bool fold_norm_added = kernel::fold_norm.add(Backend::cuda, fold);
 
 }  // namespace
 }  // namespace dml

@@ -69,12 +69,22 @@ void check_index(const Tensor& index, std::int64_t length, const char* op) {
                                                 " of an axis of length " + std::to_string(length));
 }
 
-/// Walks the elements of the picked side: body(o, i, k) with its offset there.
-template <class Body> void each(const Axis& view, std::int64_t picked, Body body) {
+/// Walks the picked side in runs that lie together on both sides, of all of the inner axes for
+/// slices and of one element else: body(offset on the other side, offset here, length).
+template <bool slices, class Body>
+void each_run(const Axis& view, std::int64_t picked, const Tensor& index, Body body) {
+  const std::int64_t* const index_at = index.raw<std::int64_t>();
   std::int64_t at = 0;
   for (std::int64_t o = 0; o < view.outer; ++o)
-    for (std::int64_t i = 0; i < picked; ++i)
-      for (std::int64_t k = 0; k < view.inner; ++k) body(o, i, k, at++);
+    for (std::int64_t i = 0; i < picked; ++i) {
+      if constexpr (slices) {
+        body((o * view.length + index_at[i]) * view.inner, at, view.inner);
+        at += view.inner;
+      } else {
+        for (std::int64_t k = 0; k < view.inner; ++k, ++at)
+          body((o * view.length + index_at[at]) * view.inner + k, at, std::int64_t{1});
+      }
+    }
 }
 
 std::int64_t picked(const Axis& view, const Tensor& index, bool slices) {
@@ -84,31 +94,33 @@ std::int64_t picked(const Axis& view, const Tensor& index, bool slices) {
 template <bool slices>
 void pick_reference(Device&, const Tensor& x, const Axis& view, const Tensor& index, Tensor& y) {
   check_index(index, view.length, slices ? "index_select" : "gather");
-  const std::int64_t* index_at = index.raw<std::int64_t>();
   visit_float(x.dtype(), [&]<class T>() {
-    each(view, picked(view, index, slices), [&](auto o, auto i, auto k, auto at) {
-      const std::int64_t from = index_at[slices ? i : at];
-      y.raw<T>()[at] = x.raw<T>()[(o * view.length + from) * view.inner + k];
-    });
+    const T* const in = x.raw<T>();
+    T* const out = y.raw<T>();
+    each_run<slices>(view, picked(view, index, slices), index,
+                     [=](std::int64_t from, std::int64_t to, std::int64_t length) {
+                       std::copy_n(in + from, length, out + to);
+                     });
   });
 }
 
 template <bool slices>
 void add_reference(Device&, const Tensor& src, const Axis& view, const Tensor& index, Tensor& y) {
   check_index(index, view.length, slices ? "index_add" : "scatter_add");
-  const std::int64_t* index_at = index.raw<std::int64_t>();
   visit_float(src.dtype(), [&]<class T>() {
-    each(view, picked(view, index, slices), [&](auto o, auto i, auto k, auto at) {
-      const std::int64_t to = index_at[slices ? i : at];
-      y.raw<T>()[(o * view.length + to) * view.inner + k] += src.raw<T>()[at];
-    });
+    const T* const in = src.raw<T>();
+    T* const out = y.raw<T>();
+    each_run<slices>(view, picked(view, index, slices), index,
+                     [=](std::int64_t to, std::int64_t from, std::int64_t length) {
+                       for (std::int64_t k = 0; k < length; ++k) out[to + k] += in[from + k];
+                     });
   });
 }
 
-const bool added = kernel::gather.add(Backend::reference, pick_reference<false>) &&
-                   kernel::index_select.add(Backend::reference, pick_reference<true>) &&
-                   kernel::scatter_add.add(Backend::reference, add_reference<false>) &&
-                   kernel::index_add.add(Backend::reference, add_reference<true>);
+const bool gather_added = kernel::gather.add(Backend::reference, pick_reference<false>) &&
+                          kernel::index_select.add(Backend::reference, pick_reference<true>) &&
+                          kernel::scatter_add.add(Backend::reference, add_reference<false>) &&
+                          kernel::index_add.add(Backend::reference, add_reference<true>);
 
 void check_type(const Tensor& index, const char* op) {
   if (index.dtype() != DType::i64)

@@ -101,10 +101,10 @@ void add_on(Device& device, const Tensor& src, const Axis& view, const Tensor& i
               [&]<class T>() { add<T>(context, src, Walk(view, index, slices), index, y); });
 }
 
-const bool added = kernel::gather.add(Backend::cuda, pick_on<false>) &&
-                   kernel::index_select.add(Backend::cuda, pick_on<true>) &&
-                   kernel::scatter_add.add(Backend::cuda, add_on<false>) &&
-                   kernel::index_add.add(Backend::cuda, add_on<true>);
+const bool gather_added = kernel::gather.add(Backend::cuda, pick_on<false>) &&
+                          kernel::index_select.add(Backend::cuda, pick_on<true>) &&
+                          kernel::scatter_add.add(Backend::cuda, add_on<false>) &&
+                          kernel::index_add.add(Backend::cuda, add_on<true>);
 
 }  // namespace
 }  // namespace dml

@@ -98,8 +98,8 @@ void step_backward(Device&, const Tensor& gates, const Tensor& h, const Tensor& 
   });
 }
 
-const bool added = kernel::gru_step_fwd.add(Backend::reference, step_forward) &&
-                   kernel::gru_step_bwd.add(Backend::reference, step_backward);
+const bool gru_recurrence_added = kernel::gru_step_fwd.add(Backend::reference, step_forward) &&
+                                  kernel::gru_step_bwd.add(Backend::reference, step_backward);
 
 }  // namespace
 

@@ -44,8 +44,8 @@ void step_backward(Device& device, const Tensor& gates, const Tensor& h, const T
   visit_float(h.dtype(), [&]<class T>() { pull<T>(context, gates, h, dy, carry, from_x, from_h); });
 }
 
-const bool added = kernel::gru_step_fwd.add(Backend::cuda, step_forward) &&
-                   kernel::gru_step_bwd.add(Backend::cuda, step_backward);
+const bool gru_recurrence_added = kernel::gru_step_fwd.add(Backend::cuda, step_forward) &&
+                                  kernel::gru_step_bwd.add(Backend::cuda, step_backward);
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Artanh>();
+const bool hyperbolic_added = add_pointwise<Artanh>();
 }  // namespace
 }  // namespace dml

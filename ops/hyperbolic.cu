@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Artanh>();
+const bool hyperbolic_added = add_pointwise_cuda<Artanh>();
 }  // namespace
 }  // namespace dml

@@ -55,7 +55,7 @@ void invert(Device&, const Tensor& x, Tensor& inverse, Tensor& log_det) {
   });
 }
 
-const bool added = kernel::invert.add(Backend::reference, invert);
+const bool inverse_added = kernel::invert.add(Backend::reference, invert);
 
 void check_square(const Var& x, const char* op) {
   DML_CHECK(x.rank() == 2 && x.dim(0) == x.dim(1) && x.dim(0) > 0,

@@ -21,7 +21,7 @@ void invert(Device& device, const Tensor& x, Tensor& inverse, Tensor& log_det) {
               [&]<class T>() { eliminate<T>(context, x, memory.as<double>(), inverse, log_det); });
 }
 
-const bool added = kernel::invert.add(Backend::cuda, invert);
+const bool inverse_added = kernel::invert.add(Backend::cuda, invert);
 
 }  // namespace
 }  // namespace dml

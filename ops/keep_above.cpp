@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<KeepAbove>();
+const bool keep_above_added = add_pointwise<KeepAbove>();
 }  // namespace
 }  // namespace dml

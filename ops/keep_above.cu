@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<KeepAbove>();
+const bool keep_above_added = add_pointwise_cuda<KeepAbove>();
 }  // namespace
 }  // namespace dml

@@ -13,6 +13,10 @@ struct L2Normalize {
   NormFloor floor;
   Tensor y, divisor;  // kept for the backward pass
 
+  OpDescription describe() const {
+    return {.name = "l2_normalize",
+            .settings = {{"eps", {eps}}, {"added", {floor == NormFloor::added ? 1.0 : 0.0}}}};
+  }
   Tensor forward(Device& device, const Tensor& in) {
     DML_CHECK(in.rank() == 2, "l2_normalize: x must be [n, d], not " + to_string(in.shape()));
     const Tensor x = device.dense(in);
@@ -35,15 +39,23 @@ template <class T> T dot(const T* a, const T* b, std::int64_t n) {
   return sum;
 }
 
+/// In f64: squares of f32 may be larger than f32 can be.
+template <class T> double sum_of_squares(const T* a, std::int64_t n) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t k = 0; k < n; ++k) sum += static_cast<double>(a[k]) * static_cast<double>(a[k]);
+  return sum;
+}
+
 void forward(Device&, const Tensor& x, double eps, NormFloor floor, Tensor& y, Tensor& divisor) {
   const std::int64_t d = x.dim(1);
   visit_float(x.dtype(), [&]<class T>() {
     for (std::int64_t i = 0; i < x.dim(0); ++i) {
       const T* in = x.raw<T>() + i * d;
       T* out = y.raw<T>() + i * d;
-      const T square = dot(in, in, d);
-      const T bounded = floor == NormFloor::maximum ? std::max(std::sqrt(square), T(eps))
-                                                    : std::sqrt(square + T(eps));
+      const double square = sum_of_squares(in, d);
+      const T bounded = static_cast<T>(
+          floor == NormFloor::maximum ? std::max(std::sqrt(square), eps) : std::sqrt(square + eps));
       divisor.raw<T>()[i] = bounded;
       for (std::int64_t k = 0; k < d; ++k) out[k] = in[k] / bounded;
     }
@@ -65,8 +77,8 @@ void backward(Device&, const Tensor& y, const Tensor& divisor, double eps, NormF
   });
 }
 
-const bool added = kernel::l2_normalize_fwd.add(Backend::reference, forward) &&
-                   kernel::l2_normalize_bwd.add(Backend::reference, backward);
+const bool l2_normalize_added = kernel::l2_normalize_fwd.add(Backend::reference, forward) &&
+                                kernel::l2_normalize_bwd.add(Backend::reference, backward);
 
 }  // namespace
 

@@ -13,13 +13,13 @@ void normalize(cuda::Context& context, const Tensor& x, double eps, NormFloor fl
   const T* in = x.raw<T>();
   T *out = y.raw<T>(), *divisors = divisor.raw<T>();
   cuda::for_each_row(context, x.dim(0), d, [=] __device__(std::int64_t row) {
-    T square = 0;
+    double square = 0;  // squares of f32 may be larger than f32 can be
     for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x) {
-      const T value = in[row * d + k];
+      const auto value = static_cast<double>(in[row * d + k]);
       square += value * value;
     }
     square = cuda::block_sum(square);
-    const T length = maximum ? std::sqrt(square) : std::sqrt(square + least);
+    const T length = static_cast<T>(std::sqrt(maximum ? square : square + eps));
     const T bounded = maximum && length < least ? least : length;
     if (threadIdx.x == 0) divisors[row] = bounded;
     for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x)
@@ -59,8 +59,8 @@ void backward(Device& device, const Tensor& y, const Tensor& divisor, double eps
   visit_float(y.dtype(), [&]<class T>() { pull<T>(context, y, divisor, eps, floor, dy, dx); });
 }
 
-const bool added = kernel::l2_normalize_fwd.add(Backend::cuda, forward) &&
-                   kernel::l2_normalize_bwd.add(Backend::cuda, backward);
+const bool l2_normalize_added = kernel::l2_normalize_fwd.add(Backend::cuda, forward) &&
+                                kernel::l2_normalize_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

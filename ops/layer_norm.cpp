@@ -37,11 +37,15 @@ void forward_rows(const Tensor& x, double eps, Tensor& y, Tensor& inv_std, std::
   for (std::int64_t i = first; i < last; ++i) {
     const T* in = x.raw<T>() + i * d;
     T* out = y.raw<T>() + i * d;
-    T mean = 0, square = 0;
+    T mean = 0;
     for (std::int64_t k = 0; k < d; ++k) mean += in[k];
     mean /= static_cast<T>(d);
-    for (std::int64_t k = 0; k < d; ++k) square += (in[k] - mean) * (in[k] - mean);
-    const T factor = 1 / std::sqrt(square / static_cast<T>(d) + T(eps));
+    double square = 0;  // of f32, squares may be larger than f32 can be
+    for (std::int64_t k = 0; k < d; ++k) {
+      const auto apart = static_cast<double>(in[k] - mean);
+      square += apart * apart;
+    }
+    const T factor = static_cast<T>(1 / std::sqrt(square / static_cast<double>(d) + eps));
     inv_std.raw<T>()[i] = factor;
     for (std::int64_t k = 0; k < d; ++k) out[k] = (in[k] - mean) * factor;
   }
@@ -89,10 +93,10 @@ void backward_cpu(Device& device, const Tensor& y, const Tensor& inv_std, const 
   });
 }
 
-const bool added = kernel::layer_norm_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::layer_norm_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::layer_norm_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::layer_norm_bwd.add(Backend::cpu, backward_cpu);
+const bool layer_norm_added = kernel::layer_norm_fwd.add(Backend::reference, forward_reference) &&
+                              kernel::layer_norm_fwd.add(Backend::cpu, forward_cpu) &&
+                              kernel::layer_norm_bwd.add(Backend::reference, backward_reference) &&
+                              kernel::layer_norm_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

@@ -11,17 +11,18 @@ void normalize(cuda::Context& context, const Tensor& x, double eps, Tensor& y, T
   const T* from = x.raw<T>();
   T *to = y.raw<T>(), *factors = inv_std.raw<T>();
   const std::int64_t d = x.dim(1);
-  const T floor = static_cast<T>(eps);
   cuda::for_each_row(context, x.dim(0), d, [=] __device__(std::int64_t r) {
     const T* in = from + r * d;
     T sum = 0;
     for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x) sum += in[k];
     const T mean = cuda::block_sum(sum) / static_cast<T>(d);
-    T square = 0;
-    for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x)
-      square += (in[k] - mean) * (in[k] - mean);
-    const T variance = cuda::block_sum(square) / static_cast<T>(d);
-    const T factor = T(1) / std::sqrt(variance + floor);
+    double square = 0;  // squares of f32 may be larger than f32 can be
+    for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x) {
+      const auto apart = static_cast<double>(in[k] - mean);
+      square += apart * apart;
+    }
+    const double variance = cuda::block_sum(square) / static_cast<double>(d);
+    const T factor = static_cast<T>(1 / std::sqrt(variance + eps));
     if (threadIdx.x == 0) factors[r] = factor;
     for (std::int64_t k = threadIdx.x; k < d; k += blockDim.x)
       to[r * d + k] = (in[k] - mean) * factor;
@@ -57,8 +58,8 @@ void backward(Device& device, const Tensor& y, const Tensor& inv_std, const Tens
   visit_float(y.dtype(), [&]<class T>() { pull<T>(context, y, inv_std, dy, dx); });
 }
 
-const bool added = kernel::layer_norm_fwd.add(Backend::cuda, forward) &&
-                   kernel::layer_norm_bwd.add(Backend::cuda, backward);
+const bool layer_norm_added = kernel::layer_norm_fwd.add(Backend::cuda, forward) &&
+                              kernel::layer_norm_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<LeakyRelu>();
+const bool leaky_relu_added = add_pointwise<LeakyRelu>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<LeakyRelu>();
+const bool leaky_relu_added = add_pointwise_cuda<LeakyRelu>();
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Log>();
+const bool log_added = add_pointwise<Log>();
 }  // namespace
 }  // namespace dml

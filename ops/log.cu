@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Log>();
+const bool log_added = add_pointwise_cuda<Log>();
 }  // namespace
 }  // namespace dml

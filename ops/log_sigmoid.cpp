@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<LogSigmoid>();
+const bool log_sigmoid_added = add_pointwise<LogSigmoid>();
 }  // namespace
 }  // namespace dml

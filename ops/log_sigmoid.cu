@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<LogSigmoid>();
+const bool log_sigmoid_added = add_pointwise_cuda<LogSigmoid>();
 }  // namespace
 }  // namespace dml

@@ -60,6 +60,7 @@ struct Matmul {
 struct Linear {
   Tensor x, weight;  // kept for the backward pass
 
+  OpDescription describe() const { return {.name = "linear"}; }
   static Tensor flat(const Tensor& tensor) {
     return tensor.reshape({tensor.row_count(), tensor.row_length()});
   }

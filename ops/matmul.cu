@@ -183,9 +183,9 @@ void sum_rows(Device& device, const Tensor& x, Tensor& sum) {
   visit_float(x.dtype(), [&]<class T>() { add_up<T>(context, x, sum); });
 }
 
-const bool added = kernel::matmul.add(Backend::cuda, multiply) &&
-                   kernel::add_bias.add(Backend::cuda, add_bias) &&
-                   kernel::sum_rows.add(Backend::cuda, sum_rows);
+const bool matmul_added = kernel::matmul.add(Backend::cuda, multiply) &&
+                          kernel::add_bias.add(Backend::cuda, add_bias) &&
+                          kernel::sum_rows.add(Backend::cuda, sum_rows);
 
 }  // namespace
 }  // namespace dml

@@ -47,9 +47,9 @@ void bias_gradient(Device& device, const Tensor& x, Tensor& sum) {
       });
 }
 
-const bool added = kernel::matmul.add(Backend::cpu, matmul) &&
-                   kernel::add_bias.add(Backend::cpu, bias) &&
-                   kernel::sum_rows.add(Backend::cpu, bias_gradient);
+const bool matmul_cpu_added = kernel::matmul.add(Backend::cpu, matmul) &&
+                              kernel::add_bias.add(Backend::cpu, bias) &&
+                              kernel::sum_rows.add(Backend::cpu, bias_gradient);
 
 }  // namespace
 }  // namespace dml

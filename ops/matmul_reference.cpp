@@ -66,9 +66,9 @@ void bias_gradient(Device&, const Tensor& x, Tensor& sum) {
   });
 }
 
-const bool added = kernel::matmul.add(Backend::reference, matmul) &&
-                   kernel::add_bias.add(Backend::reference, bias) &&
-                   kernel::sum_rows.add(Backend::reference, bias_gradient);
+const bool matmul_reference_added = kernel::matmul.add(Backend::reference, matmul) &&
+                                    kernel::add_bias.add(Backend::reference, bias) &&
+                                    kernel::sum_rows.add(Backend::reference, bias_gradient);
 
 }  // namespace
 }  // namespace dml

@@ -91,9 +91,9 @@ void shared_reference(Device&, const Tensor& x, const Tensor& y, const Axis& vie
   });
 }
 
-const bool added = kernel::max_axis.add(Backend::reference, max_reference) &&
-                   kernel::max_axis.add(Backend::cpu, max_cpu) &&
-                   kernel::amax_bwd.add(Backend::reference, shared_reference);
+const bool max_axis_added = kernel::max_axis.add(Backend::reference, max_reference) &&
+                            kernel::max_axis.add(Backend::cpu, max_cpu) &&
+                            kernel::amax_bwd.add(Backend::reference, shared_reference);
 
 Axis filled_axis(const Var& x, int axis, const char* op) {
   const Axis view = axis_of(x.shape(), axis, op);

@@ -84,7 +84,7 @@ void amax_bwd(Device& device, const Tensor& x, const Tensor& y, const Axis& view
   visit_float(x.dtype(), [&]<class T>() { share<T>(context, x, y, view, dy, dx); });
 }
 
-const bool added =
+const bool max_axis_added =
     kernel::max_axis.add(Backend::cuda, max_axis) && kernel::amax_bwd.add(Backend::cuda, amax_bwd);
 
 }  // namespace

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary<Maximum>();
+const bool maximum_added = add_binary<Maximum>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary_cuda<Maximum>();
+const bool maximum_added = add_binary_cuda<Maximum>();
 }  // namespace
 }  // namespace dml

@@ -91,10 +91,10 @@ void backward_cpu(Device& device, const Tensor& a, const Tensor& b, double p, co
   });
 }
 
-const bool added = kernel::minkowski_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::minkowski_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::minkowski_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::minkowski_bwd.add(Backend::cpu, backward_cpu);
+const bool minkowski_added = kernel::minkowski_fwd.add(Backend::reference, forward_reference) &&
+                             kernel::minkowski_fwd.add(Backend::cpu, forward_cpu) &&
+                             kernel::minkowski_bwd.add(Backend::reference, backward_reference) &&
+                             kernel::minkowski_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

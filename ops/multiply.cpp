@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary<Multiply>();
+const bool multiply_added = add_binary<Multiply>();
 }  // namespace
 }  // namespace dml

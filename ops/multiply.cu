@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary_cuda<Multiply>();
+const bool multiply_added = add_binary_cuda<Multiply>();
 }  // namespace
 }  // namespace dml

@@ -24,7 +24,7 @@ void fast(Device& device, const NoiseRows& rows, Tensor& y) {
       [&]<class T>(std::int64_t first, std::int64_t last) { fill<T>(rows, y, first, last); });
 }
 
-const bool added =
+const bool noise_added =
     kernel::noise.add(Backend::reference, reference) && kernel::noise.add(Backend::cpu, fast);
 
 }  // namespace

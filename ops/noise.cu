@@ -18,7 +18,7 @@ void fill(Device& device, const NoiseRows& rows, Tensor& y) {
   visit_float(y.dtype(), [&]<class T>() { fill_rows<T>(context, rows, y); });
 }
 
-const bool added = kernel::noise.add(Backend::cuda, fill);
+const bool noise_added = kernel::noise.add(Backend::cuda, fill);
 
 }  // namespace
 }  // namespace dml

@@ -54,7 +54,7 @@ void reference(Device&, const Tensor& x, const Permutation& p, Tensor& y) {
   });
 }
 
-const bool added = kernel::permute.add(Backend::reference, reference);
+const bool permute_added = kernel::permute.add(Backend::reference, reference);
 
 }  // namespace
 

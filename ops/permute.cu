@@ -41,7 +41,7 @@ void permute(Device& device, const Tensor& x, const Permutation& p, Tensor& y) {
   visit_float(x.dtype(), [&]<class T>() { move<T>(context, x, p, y); });
 }
 
-const bool added = kernel::permute.add(Backend::cuda, permute);
+const bool permute_added = kernel::permute.add(Backend::cuda, permute);
 
 }  // namespace
 }  // namespace dml

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <type_traits>
 
 #include "engine/cpu/parallel.hpp"
 #include "engine/kernel.hpp"
@@ -23,6 +24,7 @@ template <class F> struct Pointwise {
   F function;
   Tensor x{}, y{};  // kept for the backward pass
 
+  OpDescription describe() const { return {.name = std::is_empty_v<F> ? F::name : ""}; }
   Tensor forward(Device& device, const Tensor& in) {
     x = device.dense(in);
     y = device.empty(x.shape(), x.dtype());

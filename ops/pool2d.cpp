@@ -11,6 +11,24 @@ Tensor result_place(Device& device, const Tensor& into, const Shape& shape, DTyp
   return into;
 }
 
+OpDescription describe_window(const char* name, const Pool2dOptions& options) {
+  const auto pair = [](const std::array<int, 2>& two) {
+    return std::vector<double>(two.begin(), two.end());
+  };
+  return {.name = name,
+          .settings = {{"kernel", pair(options.kernel)},
+                       {"stride", pair(options.stride)},
+                       {"pad", pair(options.pad)},
+                       {"dilation", pair(options.dilation)},
+                       {"ceil_mode", {options.ceil_mode ? 1.0 : 0.0}},
+                       {"count_include_pad", {options.count_include_pad ? 1.0 : 0.0}}}};
+}
+
+OpDescription describe_cells(const char* name, std::int64_t oh, std::int64_t ow) {
+  return {.name = name,
+          .settings = {{"cells", {static_cast<double>(oh), static_cast<double>(ow)}}}};
+}
+
 /// Keeps the place of each maximum; dx at that place takes dy.
 struct MaxPool {
   Pool2dOptions options;
@@ -19,6 +37,7 @@ struct MaxPool {
   Shape shape{};
   Tensor index{};  // kept for the backward pass
 
+  OpDescription describe() const { return describe_window("max_pool2d", options); }
   Tensor forward(Device& device, const Tensor& x) {
     shape = x.shape();
     const Shape result = pool2d_shape(shape, options);
@@ -39,6 +58,7 @@ struct AvgPool {
   Tensor into;
   Shape shape{};
 
+  OpDescription describe() const { return describe_window("avg_pool2d", options); }
   Tensor forward(Device& device, const Tensor& x) {
     shape = x.shape();
     Tensor y =
@@ -57,6 +77,7 @@ struct AdaptiveAvgPool {
   std::int64_t oh, ow;
   Shape shape{};
 
+  OpDescription describe() const { return describe_cells("adaptive_avg_pool2d", oh, ow); }
   Tensor forward(Device& device, const Tensor& x) {
     shape = x.shape();
     Tensor y = device.empty({shape[0], oh, ow, shape[3]}, x.dtype());
@@ -75,6 +96,7 @@ struct AdaptiveMaxPool {
   Shape shape{};
   Tensor index{};  // kept for the backward pass
 
+  OpDescription describe() const { return describe_cells("adaptive_max_pool2d", oh, ow); }
   Tensor forward(Device& device, const Tensor& x) {
     shape = x.shape();
     Tensor y = device.empty({shape[0], oh, ow, shape[3]}, x.dtype());
@@ -93,6 +115,7 @@ struct AdaptiveMaxPool {
 struct DropMap {
   Shape shape{};
 
+  OpDescription describe() const { return {.name = "drop_map"}; }
   Tensor forward(Device&, const Tensor& x) {
     shape = x.shape();
     return x.reshape({shape[0], shape[3]});

@@ -222,14 +222,15 @@ void adaptive_max_backward(Device& device, const Tensor& dy, const Tensor& index
               [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy), dy, index, dx); });
 }
 
-const bool added = kernel::max_pool2d_fwd.add(Backend::cuda, max_forward) &&
-                   kernel::max_pool2d_bwd.add(Backend::cuda, max_backward) &&
-                   kernel::avg_pool2d_fwd.add(Backend::cuda, avg_forward) &&
-                   kernel::avg_pool2d_bwd.add(Backend::cuda, avg_backward) &&
-                   kernel::adaptive_avg_pool2d_fwd.add(Backend::cuda, adaptive_avg_forward) &&
-                   kernel::adaptive_avg_pool2d_bwd.add(Backend::cuda, adaptive_avg_backward) &&
-                   kernel::adaptive_max_pool2d_fwd.add(Backend::cuda, adaptive_max_forward) &&
-                   kernel::adaptive_max_pool2d_bwd.add(Backend::cuda, adaptive_max_backward);
+const bool pool2d_added =
+    kernel::max_pool2d_fwd.add(Backend::cuda, max_forward) &&
+    kernel::max_pool2d_bwd.add(Backend::cuda, max_backward) &&
+    kernel::avg_pool2d_fwd.add(Backend::cuda, avg_forward) &&
+    kernel::avg_pool2d_bwd.add(Backend::cuda, avg_backward) &&
+    kernel::adaptive_avg_pool2d_fwd.add(Backend::cuda, adaptive_avg_forward) &&
+    kernel::adaptive_avg_pool2d_bwd.add(Backend::cuda, adaptive_avg_backward) &&
+    kernel::adaptive_max_pool2d_fwd.add(Backend::cuda, adaptive_max_forward) &&
+    kernel::adaptive_max_pool2d_bwd.add(Backend::cuda, adaptive_max_backward);
 
 }  // namespace
 }  // namespace dml

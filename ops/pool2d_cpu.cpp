@@ -196,10 +196,10 @@ void avg_backward(Device& device, const Tensor& gradient, const Pool2dOptions& o
   });
 }
 
-const bool added = kernel::max_pool2d_fwd.add(Backend::cpu, max_forward) &&
-                   kernel::max_pool2d_bwd.add(Backend::cpu, max_backward) &&
-                   kernel::avg_pool2d_fwd.add(Backend::cpu, avg_forward) &&
-                   kernel::avg_pool2d_bwd.add(Backend::cpu, avg_backward);
+const bool pool2d_cpu_added = kernel::max_pool2d_fwd.add(Backend::cpu, max_forward) &&
+                              kernel::max_pool2d_bwd.add(Backend::cpu, max_backward) &&
+                              kernel::avg_pool2d_fwd.add(Backend::cpu, avg_forward) &&
+                              kernel::avg_pool2d_bwd.add(Backend::cpu, avg_backward);
 
 }  // namespace
 }  // namespace dml

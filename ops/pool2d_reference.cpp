@@ -166,14 +166,15 @@ void adaptive_max_forward(Device&, const Tensor& x, Tensor& y, Tensor& index) {
   });
 }
 
-const bool added = kernel::max_pool2d_fwd.add(Backend::reference, max_forward) &&
-                   kernel::max_pool2d_bwd.add(Backend::reference, max_backward) &&
-                   kernel::avg_pool2d_fwd.add(Backend::reference, avg_forward) &&
-                   kernel::avg_pool2d_bwd.add(Backend::reference, avg_backward) &&
-                   kernel::adaptive_avg_pool2d_fwd.add(Backend::reference, adaptive_avg_forward) &&
-                   kernel::adaptive_avg_pool2d_bwd.add(Backend::reference, adaptive_avg_backward) &&
-                   kernel::adaptive_max_pool2d_fwd.add(Backend::reference, adaptive_max_forward) &&
-                   kernel::adaptive_max_pool2d_bwd.add(Backend::reference, add_at_index);
+const bool pool2d_reference_added =
+    kernel::max_pool2d_fwd.add(Backend::reference, max_forward) &&
+    kernel::max_pool2d_bwd.add(Backend::reference, max_backward) &&
+    kernel::avg_pool2d_fwd.add(Backend::reference, avg_forward) &&
+    kernel::avg_pool2d_bwd.add(Backend::reference, avg_backward) &&
+    kernel::adaptive_avg_pool2d_fwd.add(Backend::reference, adaptive_avg_forward) &&
+    kernel::adaptive_avg_pool2d_bwd.add(Backend::reference, adaptive_avg_backward) &&
+    kernel::adaptive_max_pool2d_fwd.add(Backend::reference, adaptive_max_forward) &&
+    kernel::adaptive_max_pool2d_bwd.add(Backend::reference, add_at_index);
 
 }  // namespace
 }  // namespace dml

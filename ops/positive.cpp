@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Positive>();
+const bool positive_added = add_pointwise<Positive>();
 }  // namespace
 }  // namespace dml

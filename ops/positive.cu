@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Positive>();
+const bool positive_added = add_pointwise_cuda<Positive>();
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Power>();
+const bool power_added = add_pointwise<Power>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Power>();
+const bool power_added = add_pointwise_cuda<Power>();
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Relu>();
+const bool relu_added = add_pointwise<Relu>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Relu>();
+const bool relu_added = add_pointwise_cuda<Relu>();
 }  // namespace
 }  // namespace dml

@@ -1,5 +1,7 @@
 #include "ops/repeat.hpp"
 
+#include <algorithm>
+
 #include "ops/lines.hpp"
 #include "ops/reshape.hpp"
 #include "ops/sum.hpp"
@@ -31,12 +33,16 @@ template <class T>
 void repeat_outer(const Tensor& x, const Axis& view, double scale, Tensor& y, std::int64_t first,
                   std::int64_t last) {
   const T factor = static_cast<T>(scale);
-  for (std::int64_t o = first; o < last; ++o)
-    for (std::int64_t i = 0; i < view.length; ++i) {
-      const T* in = x.raw<T>() + o * view.inner;
-      T* out = y.raw<T>() + (o * view.length + i) * view.inner;
-      for (std::int64_t k = 0; k < view.inner; ++k) out[k] = factor * in[k];
+  for (std::int64_t o = first; o < last; ++o) {
+    const T* in = x.raw<T>() + o * view.inner;
+    T* out = y.raw<T>() + o * view.length * view.inner;
+    if (view.inner == 1) {
+      std::fill_n(out, view.length, factor * *in);
+      continue;
     }
+    for (std::int64_t i = 0; i < view.length; ++i, out += view.inner)
+      for (std::int64_t k = 0; k < view.inner; ++k) out[k] = factor * in[k];
+  }
 }
 
 void reference(Device&, const Tensor& x, const Axis& view, double scale, Tensor& y) {
@@ -51,7 +57,7 @@ void fast(Device& device, const Tensor& x, const Axis& view, double scale, Tenso
                  });
 }
 
-const bool added =
+const bool repeat_added =
     kernel::repeat.add(Backend::reference, reference) && kernel::repeat.add(Backend::cpu, fast);
 
 }  // namespace

@@ -21,7 +21,7 @@ void repeat(Device& device, const Tensor& x, const Axis& view, double scale, Ten
   visit_float(x.dtype(), [&]<class T>() { spread<T>(context, x, view, scale, y); });
 }
 
-const bool added = kernel::repeat.add(Backend::cuda, repeat);
+const bool repeat_added = kernel::repeat.add(Backend::cuda, repeat);
 
 }  // namespace
 }  // namespace dml

@@ -10,7 +10,10 @@ namespace dml {
 Var self_product(const Var& x);
 
 namespace kernel {
-/// y = x + x^T.   [n, n], packed
+/// y = x x^T, the same bits above and below the diagonal in the cpu kernel, which computes little
+/// more than one half.   [n, d] -> [n, n], both packed
+inline constinit Kernel<void(const Tensor& x, Tensor& y)> self_product{"self product"};
+/// y = x + x^T; y may be x.   [n, n], packed
 inline constinit Kernel<void(const Tensor& x, Tensor& y)> add_transposed{"add transposed"};
 }  // namespace kernel
 

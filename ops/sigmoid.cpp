@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Sigmoid>();
+const bool sigmoid_added = add_pointwise<Sigmoid>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Sigmoid>();
+const bool sigmoid_added = add_pointwise_cuda<Sigmoid>();
 }  // namespace
 }  // namespace dml

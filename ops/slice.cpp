@@ -8,7 +8,7 @@
 namespace dml {
 namespace {
 
-Shape with_length(const Shape& x, int axis, std::int64_t length) {
+Shape sliced_shape(const Shape& x, int axis, std::int64_t length) {
   Shape shape = x;
   shape[static_cast<std::size_t>(from_front(x, axis))] = length;
   return shape;
@@ -118,10 +118,10 @@ void unslice_cpu(Device& device, const Tensor& x, const Axis& view, std::int64_t
                  });
 }
 
-const bool added = kernel::slice.add(Backend::reference, slice_reference) &&
-                   kernel::slice.add(Backend::cpu, slice_cpu) &&
-                   kernel::unslice.add(Backend::reference, unslice_reference) &&
-                   kernel::unslice.add(Backend::cpu, unslice_cpu);
+const bool slice_added = kernel::slice.add(Backend::reference, slice_reference) &&
+                         kernel::slice.add(Backend::cpu, slice_cpu) &&
+                         kernel::unslice.add(Backend::reference, unslice_reference) &&
+                         kernel::unslice.add(Backend::cpu, unslice_cpu);
 
 }  // namespace
 
@@ -132,7 +132,7 @@ Var slice(const Var& x, int axis, std::int64_t first, std::int64_t last, std::in
   first = std::clamp<std::int64_t>(first < 0 ? first + length : first, 0, length);
   last = std::clamp<std::int64_t>(last < 0 ? last + length : last, first, length);
   const std::int64_t n = (last - first + step - 1) / step;
-  return apply(Slice{view, first, step, n, with_length(x.shape(), axis, n)}, x);
+  return apply(Slice{view, first, step, n, sliced_shape(x.shape(), axis, n)}, x);
 }
 
 Var concat(const std::vector<Var>& parts, int axis) {
@@ -140,11 +140,12 @@ Var concat(const std::vector<Var>& parts, int axis) {
   std::int64_t length = 0;
   for (const Var& part : parts) {
     length += axis_of(part.shape(), axis, "concat").length;
-    DML_CHECK(with_length(part.shape(), axis, 1) == with_length(parts[0].shape(), axis, 1),
+    DML_CHECK(sliced_shape(part.shape(), axis, 1) == sliced_shape(parts[0].shape(), axis, 1),
               "concat: " + to_string(parts[0].shape()) + " and " + to_string(part.shape()) +
                   " along axis " + std::to_string(axis) + "; all other axes must be equal");
   }
-  return parts[0].tape().run_many(Concat{axis, with_length(parts[0].shape(), axis, length)}, parts);
+  return parts[0].tape().run_many(Concat{axis, sliced_shape(parts[0].shape(), axis, length)},
+                                  parts);
 }
 
 Var stack(const std::vector<Var>& parts, int axis) {

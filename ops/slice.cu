@@ -31,7 +31,7 @@ void unslice(Device& device, const Tensor& x, const Axis& view, std::int64_t fir
   visit_float(x.dtype(), [&]<class T>() { move<T>(context, x, view, first, step, n, false, y); });
 }
 
-const bool added =
+const bool slice_added =
     kernel::slice.add(Backend::cuda, slice) && kernel::unslice.add(Backend::cuda, unslice);
 
 }  // namespace

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<SmoothL1>();
+const bool smooth_l1_added = add_pointwise<SmoothL1>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<SmoothL1>();
+const bool smooth_l1_added = add_pointwise_cuda<SmoothL1>();
 }  // namespace
 }  // namespace dml

@@ -70,14 +70,14 @@ void pull_rows(const Tensor& s, const Tensor& chosen, double temperature, const 
   }
 }
 
-void forward_reference(Device&, const Tensor& s, const Tensor& chosen, double temperature,
-                       Tensor& r) {
+void soft_rank_reference(Device&, const Tensor& s, const Tensor& chosen, double temperature,
+                         Tensor& r) {
   serial_lines(s.dtype(), s.dim(0), [&]<class T>(std::int64_t first, std::int64_t last) {
     rank_rows<T>(s, chosen, temperature, r, first, last);
   });
 }
-void forward_cpu(Device& device, const Tensor& s, const Tensor& chosen, double temperature,
-                 Tensor& r) {
+void soft_rank_cpu(Device& device, const Tensor& s, const Tensor& chosen, double temperature,
+                   Tensor& r) {
   threaded_lines(device, s.dim(0), s.dim(1) * 8,
                  [&]<class T>(std::int64_t first, std::int64_t last) {
                    rank_rows<T>(s, chosen, temperature, r, first, last);
@@ -97,10 +97,10 @@ void backward_cpu(Device& device, const Tensor& s, const Tensor& chosen, double 
                  });
 }
 
-const bool added = kernel::soft_rank_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::soft_rank_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::soft_rank_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::soft_rank_bwd.add(Backend::cpu, backward_cpu);
+const bool soft_rank_added = kernel::soft_rank_fwd.add(Backend::reference, soft_rank_reference) &&
+                             kernel::soft_rank_fwd.add(Backend::cpu, soft_rank_cpu) &&
+                             kernel::soft_rank_bwd.add(Backend::reference, backward_reference) &&
+                             kernel::soft_rank_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

@@ -64,8 +64,8 @@ void backward(Device& device, const Tensor& s, const Tensor& chosen, double temp
   visit_float(s.dtype(), [&]<class T>() { slopes<T>(context, s, chosen, temperature, dr, ds); });
 }
 
-const bool added = kernel::soft_rank_fwd.add(Backend::cuda, forward) &&
-                   kernel::soft_rank_bwd.add(Backend::cuda, backward);
+const bool soft_rank_added = kernel::soft_rank_fwd.add(Backend::cuda, forward) &&
+                             kernel::soft_rank_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

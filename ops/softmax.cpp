@@ -68,11 +68,7 @@ template <class T> struct Lines {
   }
   void log_softmax(const Tensor& x, double scale, Tensor& y) const {
     each([&](const SoftmaxLine& line, std::int64_t, std::int64_t at) {
-      const T *in = x.raw<T>() + at, factor = T(scale);
-      T* out = y.raw<T>() + at;
-      const T total = line.log_sum(in, factor);
-      for (std::int64_t k = 0; k < line.n; ++k)
-        out[k * line.step] = in[k * line.step] * factor - total;
+      line.log_softmax(x.raw<T>() + at, T(scale), y.raw<T>() + at);
     });
   }
   void log_softmax_gradient(const Tensor& y, double scale, const Tensor& dy, Tensor& dx) const {
@@ -85,7 +81,7 @@ template <class T> struct Lines {
       for (std::int64_t i = first; i < last; ++i)
         y.raw<T>()[i] = -std::numeric_limits<T>::infinity();
     each([&](const SoftmaxLine& line, std::int64_t i, std::int64_t at) {
-      y.raw<T>()[i] = line.log_sum(x.raw<T>() + at, T(1));
+      y.raw<T>()[i] = line.log_sum(x.raw<T>() + at, T(1)).whole(T(1));
     });
   }
   void logsumexp_gradient(const Tensor& x, const Tensor& y, const Tensor& dy, Tensor& dx) const {
@@ -180,18 +176,19 @@ void logsumexp_bwd_cpu(Device& device, const Tensor& x, const Tensor& y, const A
                  });
 }
 
-const bool added = kernel::softmax_fwd.add(Backend::reference, softmax_fwd_reference) &&
-                   kernel::softmax_fwd.add(Backend::cpu, softmax_fwd_cpu) &&
-                   kernel::softmax_bwd.add(Backend::reference, softmax_bwd_reference) &&
-                   kernel::softmax_bwd.add(Backend::cpu, softmax_bwd_cpu) &&
-                   kernel::log_softmax_fwd.add(Backend::reference, log_softmax_fwd_reference) &&
-                   kernel::log_softmax_fwd.add(Backend::cpu, log_softmax_fwd_cpu) &&
-                   kernel::log_softmax_bwd.add(Backend::reference, log_softmax_bwd_reference) &&
-                   kernel::log_softmax_bwd.add(Backend::cpu, log_softmax_bwd_cpu) &&
-                   kernel::logsumexp_fwd.add(Backend::reference, logsumexp_fwd_reference) &&
-                   kernel::logsumexp_fwd.add(Backend::cpu, logsumexp_fwd_cpu) &&
-                   kernel::logsumexp_bwd.add(Backend::reference, logsumexp_bwd_reference) &&
-                   kernel::logsumexp_bwd.add(Backend::cpu, logsumexp_bwd_cpu);
+const bool softmax_added =
+    kernel::softmax_fwd.add(Backend::reference, softmax_fwd_reference) &&
+    kernel::softmax_fwd.add(Backend::cpu, softmax_fwd_cpu) &&
+    kernel::softmax_bwd.add(Backend::reference, softmax_bwd_reference) &&
+    kernel::softmax_bwd.add(Backend::cpu, softmax_bwd_cpu) &&
+    kernel::log_softmax_fwd.add(Backend::reference, log_softmax_fwd_reference) &&
+    kernel::log_softmax_fwd.add(Backend::cpu, log_softmax_fwd_cpu) &&
+    kernel::log_softmax_bwd.add(Backend::reference, log_softmax_bwd_reference) &&
+    kernel::log_softmax_bwd.add(Backend::cpu, log_softmax_bwd_cpu) &&
+    kernel::logsumexp_fwd.add(Backend::reference, logsumexp_fwd_reference) &&
+    kernel::logsumexp_fwd.add(Backend::cpu, logsumexp_fwd_cpu) &&
+    kernel::logsumexp_bwd.add(Backend::reference, logsumexp_bwd_reference) &&
+    kernel::logsumexp_bwd.add(Backend::cpu, logsumexp_bwd_cpu);
 
 double inverse(double temperature, const char* op) {
   if (!(temperature > 0))

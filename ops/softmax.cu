@@ -44,10 +44,10 @@ void slopes(cuda::Context& context, const Tensor& out, const Axis& view, double 
 
 struct SoftmaxBlock {
   template <class T> __device__ void operator()(const T* x, std::int64_t n, T scale, T* y) const {
-    const T most = cuda::block_largest(x, n) * scale;
+    const T top = cuda::block_largest(x, n);
     T total = 0;
     for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-      y[i] = std::exp(x[i] * scale - most);
+      y[i] = std::exp((x[i] - top) * scale);
       total += y[i];
     }
     total = cuda::block_sum(total);
@@ -80,15 +80,14 @@ struct SoftmaxSlopeThread {
 
 struct LogSoftmaxBlock {
   template <class T> __device__ void operator()(const T* x, std::int64_t n, T scale, T* y) const {
-    const T total = cuda::block_log_sum(x, n, scale);
-    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) y[i] = x[i] * scale - total;
+    const LogSumParts<T> total = cuda::block_log_sum(x, n, scale);
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) y[i] = total.log_share(x[i], scale);
   }
 };
 struct LogSoftmaxThread {
   template <class T>
   __device__ void operator()(const SoftmaxLine& line, const T* x, T scale, T* y) const {
-    const T total = line.log_sum(x, scale);
-    for (std::int64_t i = 0; i < line.n; ++i) y[i * line.step] = x[i * line.step] * scale - total;
+    line.log_softmax(x, scale, y);
   }
 };
 struct LogSoftmaxSlopeBlock {
@@ -123,10 +122,12 @@ void logsumexp(cuda::Context& context, const Tensor& in, const Axis& view, Tenso
   cuda::over_lines(
       context, view,
       [=] __device__(std::int64_t row) {
-        const T total = cuda::block_log_sum(x + row * n, n, T(1));
+        const T total = cuda::block_log_sum(x + row * n, n, T(1)).whole(T(1));
         if (threadIdx.x == 0) y[row] = total;
       },
-      [=] __device__(std::int64_t i, std::int64_t at) { y[i] = line.log_sum(x + at, T(1)); });
+      [=] __device__(std::int64_t i, std::int64_t at) {
+        y[i] = line.log_sum(x + at, T(1)).whole(T(1));
+      });
 }
 
 template <class T>
@@ -180,12 +181,12 @@ void logsumexp_bwd(Device& device, const Tensor& x, const Tensor& y, const Axis&
   visit_float(x.dtype(), [&]<class T>() { logsumexp_gradient<T>(context, x, y, view, dy, dx); });
 }
 
-const bool added = kernel::softmax_fwd.add(Backend::cuda, softmax_fwd) &&
-                   kernel::softmax_bwd.add(Backend::cuda, softmax_bwd) &&
-                   kernel::log_softmax_fwd.add(Backend::cuda, log_softmax_fwd) &&
-                   kernel::log_softmax_bwd.add(Backend::cuda, log_softmax_bwd) &&
-                   kernel::logsumexp_fwd.add(Backend::cuda, logsumexp_fwd) &&
-                   kernel::logsumexp_bwd.add(Backend::cuda, logsumexp_bwd);
+const bool softmax_added = kernel::softmax_fwd.add(Backend::cuda, softmax_fwd) &&
+                           kernel::softmax_bwd.add(Backend::cuda, softmax_bwd) &&
+                           kernel::log_softmax_fwd.add(Backend::cuda, log_softmax_fwd) &&
+                           kernel::log_softmax_bwd.add(Backend::cuda, log_softmax_bwd) &&
+                           kernel::logsumexp_fwd.add(Backend::cuda, logsumexp_fwd) &&
+                           kernel::logsumexp_bwd.add(Backend::cuda, logsumexp_bwd);
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/cuda/reduce.cuh"
+#include "ops/softmax.hpp"
 
 namespace dml::cuda {
 
@@ -13,12 +14,13 @@ template <class T> __device__ T block_largest(const T* x, std::int64_t n) {
 }
 
 /// SoftmaxLine::log_sum of n > 0 packed elements, by a whole block; the result is on every thread.
-template <class T> __device__ T block_log_sum(const T* x, std::int64_t n, T scale) {
-  const T most = block_largest(x, n) * scale;
+template <class T> __device__ LogSumParts<T> block_log_sum(const T* x, std::int64_t n, T scale) {
+  const T top = block_largest(x, n);
   T total = 0;
-  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) total += std::exp(x[i] * scale - most);
+  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x)
+    total += std::exp((x[i] - top) * scale);
   total = block_sum(total);
-  return most - most != T(0) ? most : most + std::log(total);
+  return {top, top - top != T(0) ? T(0) : std::log(total)};
 }
 
 }  // namespace dml::cuda

@@ -20,6 +20,18 @@ Var log_softmax(const Var& x, double temperature = 1, int axis = -1);
 /// minus infinities alone gives minus infinity and no gradient.
 Var logsumexp(const Var& x, int axis = -1, bool keep = false);
 
+/// log(sum exp(x * scale)) of a line, as top * scale + rest: differences to it are taken from the
+/// largest element first, so that large numbers lose no digits.
+template <class T> struct LogSumParts {
+  T top, rest;
+
+  DML_HOST_DEVICE T whole(T scale) const { return top * scale + rest; }
+  /// The logarithm of an element's share of the sum.
+  DML_HOST_DEVICE T log_share(T x, T scale) const { return (x - top) * scale - rest; }
+  /// The same, negative: never below 0.
+  DML_HOST_DEVICE T cost(T x, T scale) const { return (top - x) * scale + rest; }
+};
+
 /// The arithmetic of one line of n elements, `step` apart; the same on every backend.
 struct SoftmaxLine {
   std::int64_t n, step;
@@ -31,21 +43,26 @@ struct SoftmaxLine {
     return most;
   }
   /// log(sum exp(x * scale))
-  template <class T> DML_HOST_DEVICE T log_sum(const T* x, T scale) const {
+  template <class T> DML_HOST_DEVICE LogSumParts<T> log_sum(const T* x, T scale) const {
     using std::exp, std::log;
-    const T most = largest(x) * scale;
-    if (most - most != T(0)) return most;  // an infinity (or NaN) is the whole sum
+    const T top = largest(x);
+    if (top - top != T(0)) return {top, T(0)};  // an infinity (or NaN) is the whole sum
     T total = 0;
-    for (std::int64_t i = 0; i < n; ++i) total += exp(x[i * step] * scale - most);
-    return most + log(total);
+    for (std::int64_t i = 0; i < n; ++i) total += exp((x[i * step] - top) * scale);
+    return {top, log(total)};
+  }
+  /// y = x * scale - log(sum exp(x * scale))
+  template <class T> DML_HOST_DEVICE void log_softmax(const T* x, T scale, T* y) const {
+    const LogSumParts<T> total = log_sum(x, scale);
+    for (std::int64_t i = 0; i < n; ++i) y[i * step] = total.log_share(x[i * step], scale);
   }
   /// y = exp(x * scale) / sum
   template <class T> DML_HOST_DEVICE void softmax(const T* x, T scale, T* y) const {
     using std::exp;
-    const T most = largest(x) * scale;
+    const T top = largest(x);
     T total = 0;
     for (std::int64_t i = 0; i < n; ++i) {
-      y[i * step] = exp(x[i * step] * scale - most);
+      y[i * step] = exp((x[i * step] - top) * scale);
       total += y[i * step];
     }
     for (std::int64_t i = 0; i < n; ++i) y[i * step] /= total;

@@ -42,8 +42,8 @@ void fast(Device& device, const Tensor& x, const Axis& view, Tensor& y) {
       [&]<class T>(std::int64_t first, std::int64_t last) { run<T>(x, view, y, first, last); });
 }
 
-const bool added = kernel::softmax_plus_one.add(Backend::reference, reference) &&
-                   kernel::softmax_plus_one.add(Backend::cpu, fast);
+const bool softmax_plus_one_added = kernel::softmax_plus_one.add(Backend::reference, reference) &&
+                                    kernel::softmax_plus_one.add(Backend::cpu, fast);
 
 }  // namespace
 

@@ -32,7 +32,7 @@ void forward(Device& device, const Tensor& x, const Axis& view, Tensor& y) {
   visit_float(x.dtype(), [&]<class T>() { run<T>(context, x, view, y); });
 }
 
-const bool added = kernel::softmax_plus_one.add(Backend::cuda, forward);
+const bool softmax_plus_one_added = kernel::softmax_plus_one.add(Backend::cuda, forward);
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Softplus>();
+const bool softplus_added = add_pointwise<Softplus>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Softplus>();
+const bool softplus_added = add_pointwise_cuda<Softplus>();
 }  // namespace
 }  // namespace dml

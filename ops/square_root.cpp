@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<SquareRoot>();
+const bool square_root_added = add_pointwise<SquareRoot>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<SquareRoot>();
+const bool square_root_added = add_pointwise_cuda<SquareRoot>();
 }  // namespace
 }  // namespace dml

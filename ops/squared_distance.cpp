@@ -83,10 +83,11 @@ void backward_cpu(Device& device, const Tensor& a, const Tensor& b, const Tensor
   });
 }
 
-const bool added = kernel::squared_distance_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::squared_distance_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::squared_distance_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::squared_distance_bwd.add(Backend::cpu, backward_cpu);
+const bool squared_distance_added =
+    kernel::squared_distance_fwd.add(Backend::reference, forward_reference) &&
+    kernel::squared_distance_fwd.add(Backend::cpu, forward_cpu) &&
+    kernel::squared_distance_bwd.add(Backend::reference, backward_reference) &&
+    kernel::squared_distance_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

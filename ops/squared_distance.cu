@@ -44,8 +44,8 @@ void backward(Device& device, const Tensor& a, const Tensor& b, const Tensor& dy
   visit_float(a.dtype(), [&]<class T>() { pull<T>(context, a, b, dy, transposed, da); });
 }
 
-const bool added = kernel::squared_distance_fwd.add(Backend::cuda, forward) &&
-                   kernel::squared_distance_bwd.add(Backend::cuda, backward);
+const bool squared_distance_added = kernel::squared_distance_fwd.add(Backend::cuda, forward) &&
+                                    kernel::squared_distance_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

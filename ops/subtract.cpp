@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary<Subtract>();
+const bool subtract_added = add_binary<Subtract>();
 }  // namespace
 }  // namespace dml

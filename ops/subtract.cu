@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_binary_cuda<Subtract>();
+const bool subtract_added = add_binary_cuda<Subtract>();
 }  // namespace
 }  // namespace dml

@@ -41,7 +41,7 @@ void sum_lines(const Tensor& x, const Axis& view, double scale, Tensor& y, std::
   }
 }
 
-void reference(Device&, const Tensor& x, const Axis& view, double scale, Tensor& y) {
+void sum_reference(Device&, const Tensor& x, const Axis& view, double scale, Tensor& y) {
   serial_lines(x.dtype(), view.lines(), [&]<class T>(std::int64_t first, std::int64_t last) {
     sum_lines<T>(x, view, scale, y, first, last);
   });
@@ -61,12 +61,20 @@ void add_side_by_side(const float* in, const Axis& view, double scale, float* ou
   }
 }
 
-void fast(Device& device, const Tensor& x, const Axis& view, double scale, Tensor& y) {
+void sum_dense_line(const float* in, std::int64_t n, double scale, float* out) {
+  double total = 0;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = 0; i < n; ++i) total += static_cast<double>(in[i]);
+  *out = static_cast<float>(scale * total);
+}
+
+void sum_fast(Device& device, const Tensor& x, const Axis& view, double scale, Tensor& y) {
   if (view.inner == 1) {
-    threaded_lines(device, view.lines(), view.length,
-                   [&]<class T>(std::int64_t first, std::int64_t last) {
-                     sum_lines<T>(x, view, scale, y, first, last);
-                   });
+    threaded_lines(
+        device, view.lines(), view.length, [&]<class T>(std::int64_t first, std::int64_t last) {
+          for (std::int64_t line = first; line < last; ++line)
+            sum_dense_line(x.raw<T>() + line * view.length, view.length, scale, y.raw<T>() + line);
+        });
     return;
   }
   threaded_lines(device, view.outer, view.length * view.inner,
@@ -77,8 +85,8 @@ void fast(Device& device, const Tensor& x, const Axis& view, double scale, Tenso
                  });
 }
 
-const bool added =
-    kernel::sum.add(Backend::reference, reference) && kernel::sum.add(Backend::cpu, fast);
+const bool sum_added =
+    kernel::sum.add(Backend::reference, sum_reference) && kernel::sum.add(Backend::cpu, sum_fast);
 
 double inverse(std::int64_t n) {
   return n == 0 ? std::numeric_limits<double>::quiet_NaN() : 1.0 / static_cast<double>(n);

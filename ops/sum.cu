@@ -73,7 +73,7 @@ void sum(Device& device, const Tensor& x, const Axis& view, double scale, Tensor
   visit_float(x.dtype(), [&]<class T>() { choose<T>(context, x, view, scale, y); });
 }
 
-const bool added = kernel::sum.add(Backend::cuda, sum);
+const bool sum_added = kernel::sum.add(Backend::cuda, sum);
 
 }  // namespace
 }  // namespace dml

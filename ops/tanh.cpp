@@ -2,6 +2,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise<Tanh>();
+const bool tanh_added = add_pointwise<Tanh>();
 }  // namespace
 }  // namespace dml

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_pointwise_cuda<Tanh>();
+const bool tanh_added = add_pointwise_cuda<Tanh>();
 }  // namespace
 }  // namespace dml

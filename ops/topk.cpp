@@ -70,7 +70,7 @@ void fast(Device& device, const Tensor& x, const Axis& view, std::int64_t k, boo
                  });
 }
 
-const bool added =
+const bool topk_added =
     kernel::topk.add(Backend::reference, reference) && kernel::topk.add(Backend::cpu, fast);
 
 }  // namespace

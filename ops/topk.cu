@@ -45,7 +45,7 @@ void topk(Device& device, const Tensor& x, const Axis& view, std::int64_t k, boo
   visit_float(x.dtype(), [&]<class T>() { rank<T>(context, x, view, k, largest, y, index); });
 }
 
-const bool added = kernel::topk.add(Backend::cuda, topk);
+const bool topk_added = kernel::topk.add(Backend::cuda, topk);
 
 }  // namespace
 }  // namespace dml

@@ -121,10 +121,10 @@ void backward_cpu(Device& device, const Tensor& y, const Tensor& divisor, double
   });
 }
 
-const bool added = kernel::unit_rows_fwd.add(Backend::reference, forward_reference) &&
-                   kernel::unit_rows_fwd.add(Backend::cpu, forward_cpu) &&
-                   kernel::unit_rows_bwd.add(Backend::reference, backward_reference) &&
-                   kernel::unit_rows_bwd.add(Backend::cpu, backward_cpu);
+const bool unit_rows_added = kernel::unit_rows_fwd.add(Backend::reference, forward_reference) &&
+                             kernel::unit_rows_fwd.add(Backend::cpu, forward_cpu) &&
+                             kernel::unit_rows_bwd.add(Backend::reference, backward_reference) &&
+                             kernel::unit_rows_bwd.add(Backend::cpu, backward_cpu);
 
 }  // namespace
 

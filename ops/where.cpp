@@ -59,8 +59,8 @@ void masked_fill_reference(Device&, const Tensor& x, const Tensor& mask, bool wh
   });
 }
 
-const bool added = kernel::where.add(Backend::reference, where_reference) &&
-                   kernel::masked_fill.add(Backend::reference, masked_fill_reference);
+const bool where_added = kernel::where.add(Backend::reference, where_reference) &&
+                         kernel::masked_fill.add(Backend::reference, masked_fill_reference);
 
 Tensor checked(const Tensor& mask, const Var& x, const char* op) {
   DML_CHECK(mask.shape() == x.shape(),

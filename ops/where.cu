@@ -35,7 +35,7 @@ void masked_fill(Device& device, const Tensor& x, const Tensor& mask, bool when,
   visit_float(y.dtype(), [&]<class T>() { fill<T>(context, x, mask, when, value, y); });
 }
 
-const bool added =
+const bool where_added =
     kernel::where.add(Backend::cuda, where) && kernel::masked_fill.add(Backend::cuda, masked_fill);
 
 }  // namespace

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Packs the tools and tests of a build with the shared libraries that they need, for a machine that has
 # none of them but NVIDIA's driver.
-#   bash scripts/bundle.sh [BUILD-FOLDER] [OUTPUT]     default: build bundle.tar.gz
+#   bash scripts/bundle.sh [BUILD-FOLDER] [OUTPUT]     default: build/test bundle.tar.gz
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${1:-build}
+build=${1:-build/test}
 output=${2:-bundle.tar.gz}
 
 programs=()
@@ -22,13 +22,16 @@ mkdir -p "$folder/bundle/bin" "$folder/bundle/lib" "$folder/bundle/tests"
 cp "${programs[@]}" "$folder/bundle/bin/"
 cp -r tests/golden "$folder/bundle/tests/golden"
 cp scripts/gpu_check.sh "$folder/bundle/"
+mkdir -p "$folder/bundle/share/dml"
+cp -r apps/presets "$folder/bundle/share/dml/presets"  # where an installed dmltrain looks
 
 # The C library and the loader belong to the other system, libcuda to its driver.
 ldd "${programs[@]}" | awk '/=> \// {print $3}' | sort -u |
   grep -vE '/(ld-linux|libc|libm|libdl|libpthread|librt|libcuda|libnvidia)[-.]' |
   while read -r library; do cp -Lu "$library" "$folder/bundle/lib/"; done
 # cuDNN and cuBLAS load parts of themselves by name at run time.
-cudnn=$(ldd "${programs[@]}" | awk '/libcudnn\.so/ {print $3; exit}')
+# (awk reads to the end: leaving early would end ldd by a signal, and this script with it.)
+cudnn=$(ldd "${programs[@]}" | awk '/libcudnn\.so/ && !found {print $3; found = 1}')
 if [ -n "$cudnn" ]; then
   cp -L "$(dirname "$cudnn")"/libcudnn*.so.9 "$folder/bundle/lib/"
   for pattern in 'libnvrtc*.so.*' 'libcublas*.so.*'; do

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Reads the #include lines and fails where a folder uses what it must not (docs/architecture.md).
 
-Each folder may include itself and what is named here; third-party headers have one home each.
+Each folder may include itself and what is named here; third-party headers have one home each. The
+top of the tree holds what is named here and nothing that somebody left there by mistake.
 """
 import pathlib
 import re
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -30,6 +32,9 @@ HOMES = [  # (third-party header, pattern of the files that may include it)
     (r"zip\.h$", r"weights_convert/"),
     (r"matio\.h$", r"(data/datasets/|tests/data/)"),
 ]
+TOP = set(MAY_USE) | {
+    "cmake", "scripts", "docs", ".ci", ".clang-format", ".editorconfig", ".gitignore",
+    "CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "README.md"}
 SWITCH = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b.*\bDML_(CUDA|HAS_CUDA|FAISS|TESTS|BENCH)\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
@@ -54,10 +59,21 @@ def problems_of(path):
                 yield f"{name}:{number}: <{header}> belongs into {home} alone"
 
 
+def strays():
+    """What git keeps at the top without being named above; nothing where there is no git."""
+    try:
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, check=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return
+    for name in sorted({line.split("/")[0].strip('"') for line in listed.splitlines()} - TOP):
+        yield f"{name}: not one of the top-level files and folders (scripts/check_layers.py)"
+
+
 def main():
     files = [p for folder in MAY_USE for p in sorted((ROOT / folder).rglob("*"))
-             if p.suffix in {".hpp", ".cpp", ".cu", ".cuh"}]
-    found = [problem for path in files for problem in problems_of(path)]
+             if p.suffix in {".hpp", ".cpp", ".cu", ".cuh"} and ".venv" not in p.parts]
+    found = [problem for path in files for problem in problems_of(path)] + list(strays())
     for problem in found:
         print(problem, file=sys.stderr)
     print(f"layers: {len(files)} files, {len(found)} breaches")

@@ -11,7 +11,8 @@ run=${DEMO:-runs/demo}
 echo "== 1 of 3: what is needed"
 bash scripts/setup.sh
 echo "== 2 of 3: building"
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DDML_CUDA=OFF -DDML_TESTS=OFF -DDML_BENCH=OFF >/dev/null
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DDML_CUDA=OFF -DDML_TESTS=OFF -DDML_BENCH=OFF \
+  -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 >/dev/null
 cmake --build "$build" -j "$jobs" --target dmltrain dmleval convert_weights dmlinfo
 echo "== 3 of 3: training"
 mkdir -p data_cache

@@ -2,6 +2,7 @@
 # Installs everything that the engine is built from on Debian 12 (bookworm).
 #   bash scripts/setup.sh          build tools and libraries (embedded default: no GPU needed)
 #   bash scripts/setup.sh --cuda   also the CUDA toolkit and cuDNN, where the system has none
+#   bash scripts/setup.sh --sanitize   also the compiler of scripts/sanitize.sh and its runtime
 #   bash scripts/setup.sh --dev    also what contributors use: clang-format, clang-tidy, fuzzers
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,13 +14,15 @@ packages=(
   doctest-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev
   zlib1g-dev libzip-dev libmatio-dev
 )
+sanitizer_packages=(clang-14 libclang-rt-14-dev)
 cuda_packages=(python3-venv python3-pip)
 want_cuda=no
 for argument in "$@"; do
   case "$argument" in
     --cuda) want_cuda=yes; packages+=("${cuda_packages[@]}") ;;
-    --dev) packages+=(clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev) ;;
-    *) echo "setup.sh: unknown option '$argument' (known: --cuda, --dev)" >&2; exit 2 ;;
+    --sanitize) packages+=("${sanitizer_packages[@]}") ;;
+    --dev) packages+=("${sanitizer_packages[@]}" clang-format-14 clang-tidy-14) ;;
+    *) echo "setup.sh: unknown option '$argument' (known: --cuda, --sanitize, --dev)" >&2; exit 2 ;;
   esac
 done
 

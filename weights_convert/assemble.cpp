@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 
@@ -34,7 +35,7 @@ class Assembler {
  public:
   Assembler(const Checkpoint& checkpoint, std::uint64_t file_size)
       : checkpoint_(checkpoint),
-        memory_left_(2 * file_size + 16 * megabyte),
+        memory_left_(memory_left(checkpoint, file_size)),
         output_left_(16 * file_size + 64 * megabyte) {}
 
   Tensor tensor(const Value& value) {
@@ -62,14 +63,18 @@ class Assembler {
   }
 
  private:
+  static std::uint64_t memory_left(const Checkpoint& checkpoint, std::uint64_t file_size) {
+    const std::uint64_t most = memory_limit(file_size), held = checkpoint.held();
+    return std::min(2 * file_size + 16 * megabyte, most > held ? most - held : 0);
+  }
+
   Tensor load(std::uint32_t entry) {
     const auto known = storages_.find(entry);
     if (known != storages_.end()) return known->second;
-    const Tensor storage = checkpoint_.load(entry);
-    const std::uint64_t bytes = storage.storage()->size;
+    const std::uint64_t bytes = checkpoint_.load_bytes(entry);
     if (bytes > memory_left_) throw FormatError("the records unpack to far more than the file");
     memory_left_ -= bytes;
-    return storages_.emplace(entry, storage).first->second;
+    return storages_.emplace(entry, checkpoint_.load(entry)).first->second;
   }
 
   /// Many names of one large storage would fill the disk.
@@ -89,6 +94,11 @@ class Assembler {
 };
 
 }  // namespace
+
+std::uint64_t Checkpoint::load_bytes(std::uint32_t entry) const {
+  const StorageEntry& one = storages_.entries()[entry];
+  return static_cast<std::uint64_t>(one.count) * item_size(one.type);
+}
 
 NamedTensors assemble(const Checkpoint& checkpoint, const Flattened& flattened,
                       std::uint64_t file_size) {

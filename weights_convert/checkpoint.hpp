@@ -22,6 +22,10 @@ class Checkpoint {
   const StorageTable& storages() const { return storages_; }
   /// The elements of a storage, [count]. @throws FormatError when they are not whole.
   virtual Tensor load(std::uint32_t entry) const = 0;
+  /// Bytes that load() will take.
+  virtual std::uint64_t load_bytes(std::uint32_t entry) const;
+  /// Bytes of memory that the checkpoint itself takes.
+  virtual std::uint64_t held() const { return tree().used(); }
   /// "model.pth: data.pkl", for messages about the object.
   const std::string& where() const { return where_; }
 
@@ -42,6 +46,11 @@ std::unique_ptr<Checkpoint> open_legacy_checkpoint(const std::filesystem::path& 
 /// checkpoints stay far below; files made to exhaust memory do not.
 constexpr std::uint64_t value_limit(std::uint64_t file_size) {
   return 2 * file_size + (std::uint64_t{24} << 20U);
+}
+
+/// Bytes that reading a file of that size may take in all, beside the program itself.
+constexpr std::uint64_t memory_limit(std::uint64_t file_size) {
+  return 4 * file_size + (std::uint64_t{32} << 20U);
 }
 
 }  // namespace dml::weights

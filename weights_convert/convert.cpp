@@ -76,16 +76,24 @@ bool is_checkpoint(const Weights& source) {
 }  // namespace
 
 Target target_of(const std::string& name) {
-  if (canonical(name) == "safetensors") return Target::safetensors;
-  if (canonical(name) == "pth") return Target::pth;
-  throw UsageError("--to: no format named '" + name + "'" +
-                   suggestion(name, {"safetensors", "pth"}));
+  static const std::vector<std::pair<std::string, Target>> known{
+      {"safetensors", Target::safetensors},
+      {"pth", Target::pth},
+      {"pth-names", Target::pth_names},
+      {"onnx", Target::onnx}};
+  std::vector<std::string> names;
+  for (const auto& [one, target] : known) {
+    if (canonical(name) == canonical(one)) return target;
+    names.push_back(one);
+  }
+  throw UsageError("--to: no format named '" + name + "'" + suggestion(name, names));
 }
 
 Converted convert(const ConvertOptions& options) {
   Converted result;
   result.source = read_weights(options.input);
   NamedTensors tensors = std::move(result.source.tensors);
+  if (options.renaming) tensors = options.renaming->apply(std::move(tensors));
   if (options.net) {
     if (is_checkpoint(result.source)) result.of_loss = take_off_loss(tensors, *options.net);
     result.mapping = map_onto(std::move(tensors), *options.net, options.from);
@@ -122,7 +130,7 @@ std::filesystem::path default_output(const std::filesystem::path& input, Target 
   const std::string ending = output.extension().string();
   if (std::find(std::begin(endings), std::end(endings), ending) != std::end(endings))
     output.replace_extension();
-  output += target == Target::pth ? ".pth" : ".safetensors";
+  output += target == Target::pth ? ".pth" : target == Target::onnx ? ".onnx" : ".safetensors";
   return output;
 }
 

@@ -5,20 +5,27 @@
 #include <string>
 
 #include "weights_convert/mapping.hpp"
+#include "weights_convert/rename.hpp"
 
 namespace dml::weights {
 
 /// The formats that are written.
-enum class Target : std::uint8_t { safetensors, pth };
-/// "safetensors" or "pth". @throws UsageError
+enum class Target : std::uint8_t {
+  safetensors,
+  pth,        ///< a state dict for torch.load
+  pth_names,  ///< safetensors under the names of PyTorch's net, without what belongs to a loss
+  onnx,       ///< a graph, which takes more than the tensors to write
+};
+/// "safetensors", "pth", "pth-names" or "onnx". @throws UsageError
 Target target_of(const std::string& name);
 
 /// What is to be converted, and into what.
 struct ConvertOptions {
   std::filesystem::path input;
-  std::string from = "auto";       ///< source of the weights, a Rule; only names without a net
-  std::optional<NetTarget> net{};  ///< without one, tensors keep the names of the file
-  bool lenient = false;            ///< missing and extra tensors are no errors
+  std::string from = "auto";           ///< source of the weights, a Rule; only names without a net
+  std::optional<Renaming> renaming{};  ///< is obeyed before anything else looks at names
+  std::optional<NetTarget> net{};      ///< without one, tensors keep the names of the file
+  bool lenient = false;                ///< missing and extra tensors are no errors
   std::map<std::string, std::string> metadata{};  ///< added to the file's (net, preprocessing ...)
 };
 
@@ -36,12 +43,12 @@ struct Converted {
 Converted convert(const ConvertOptions& options);
 
 /// Writes the tensors atomically: as safetensors with their metadata, or as a state dict that
-/// torch.load reads, which has no place for metadata.
+/// torch.load reads, which has no place for metadata. Not for Target::onnx.
 void write_converted(const Converted& converted, const std::filesystem::path& output,
                      Target target = Target::safetensors);
 
-/// Where a converted file goes when nothing is said: the input's name with .safetensors (or .pth)
-/// for its ending (.pth, .pt, .th, .bin, .ckpt, .tar, also .pth.tar), or behind it.
+/// Where a converted file goes when nothing is said: the input's name with .safetensors (.pth,
+/// .onnx) for its ending (.pth, .pt, .th, .bin, .ckpt, .tar, also .pth.tar), or behind it.
 std::filesystem::path default_output(const std::filesystem::path& input,
                                      Target target = Target::safetensors);
 

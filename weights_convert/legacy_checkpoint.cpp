@@ -31,6 +31,8 @@ class LegacyCheckpoint : public Checkpoint {
 
   const Tree& tree() const override { return *tree_; }
 
+  std::uint64_t held() const override { return bytes_.size() + tree_->used(); }
+
   Tensor load(std::uint32_t index) const override {
     const StorageEntry& entry = storages_.entries()[index];
     const Tensor elements = Tensor::empty({entry.count}, entry.type);

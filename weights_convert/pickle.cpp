@@ -41,7 +41,7 @@ class Reader {
     stack_.push_back(value);
     if (stack_.size() <= highest_) return;
     highest_ = stack_.size();
-    tree_.charge(sizeof(Value));
+    tree_.charge(2 * sizeof(Value));  // once more while pop_to_mark() hands them over
   }
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   const Value& top() const {

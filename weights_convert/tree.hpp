@@ -66,6 +66,8 @@ class Tree {
   Value own(std::string text);
   /// Counts memory that a value takes beside add(). @throws FormatError at the limit.
   void charge(std::uint64_t bytes);
+  /// Bytes that the values take.
+  std::uint64_t used() const { return used_; }
 
   Object& at(const Value& value) { return objects_[value.index]; }
   const Object& at(const Value& value) const { return objects_[value.index]; }

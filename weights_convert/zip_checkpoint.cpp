@@ -71,6 +71,11 @@ class ZipCheckpoint : public Checkpoint {
 
   const Tree& tree() const override { return *tree_; }
 
+  std::uint64_t load_bytes(std::uint32_t index) const override {
+    return archive_.usable(root_ + "data/" + storages_.entries()[index].key).size;
+  }
+  std::uint64_t held() const override { return pickle_.size() + tree_->used(); }
+
   Tensor load(std::uint32_t index) const override {
     const StorageEntry& entry = storages_.entries()[index];
     const std::string name = root_ + "data/" + entry.key;

@@ -8,16 +8,12 @@
 #include "weights_convert/cursor.hpp"
 #include "weights_convert/tree.hpp"
 #include "weights_convert/zip_archive.hpp"
+#include "weights_convert/zip_format.hpp"
 
 namespace dml::weights {
 namespace {
 
-// Signatures and sizes of PKWARE's APPNOTE.TXT, sections 4.3.7 to 4.3.16.
-constexpr std::uint64_t local_signature = 0x04034B50, entry_signature = 0x02014B50,
-                        end_signature = 0x06054B50, end64_signature = 0x06064B50,
-                        locator_signature = 0x07064B50;
-constexpr std::uint64_t end_size = 22, locator_size = 20, end64_size = 56, local_size = 30;
-constexpr std::uint64_t full16 = 0xFFFF, full32 = 0xFFFFFFFF;
+using namespace zip;
 
 /// Where the central directory lies.
 struct Directory {

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 
+#include "weights_convert/zip_format.hpp"
+
 namespace dml::weights {
 namespace {
 
-constexpr std::uint64_t full32 = 0xFFFFFFFF;
+using namespace zip;
 constexpr std::uint64_t alignment = 64;
-constexpr std::uint64_t local_size = 30;
 
 /// Little-endian bytes of a number.
 std::string little(std::uint64_t value, std::size_t size) {
@@ -58,7 +59,7 @@ void ZipWriter::add(const std::string& name, std::string_view contents) {
   const std::uint64_t begin = at_ + local_size + name.size() + extra.size() + 4;
   const std::uint64_t padding = (alignment - begin % alignment) % alignment;
   extra += "FB" + little(padding, 2) + std::string(padding, 'Z');
-  put(little(0x04034B50, 4) + little(45, 2) + common_fields() + little(entry.crc, 4) +
+  put(little(local_signature, 4) + little(45, 2) + common_fields() + little(entry.crc, 4) +
       clamped(entry.size) + clamped(entry.size) + little(name.size(), 2) + little(extra.size(), 2) +
       name + extra);
   append_(contents.data(), contents.size());
@@ -70,17 +71,17 @@ void ZipWriter::finish() {
   const std::uint64_t begin = at_;
   for (const Entry& entry : entries_) {
     const std::string extra = extra64({entry.size, entry.size, entry.header});
-    put(little(0x02014B50, 4) + little(45, 2) + little(45, 2) + common_fields() +
+    put(little(entry_signature, 4) + little(45, 2) + little(45, 2) + common_fields() +
         little(entry.crc, 4) + clamped(entry.size) + clamped(entry.size) +
         little(entry.name.size(), 2) + little(extra.size(), 2) + little(0, 2) + little(0, 2) +
         little(0, 2) + little(0, 4) + clamped(entry.header) + entry.name + extra);
   }
   const std::uint64_t size = at_ - begin, end64 = at_, count = entries_.size();
-  put(little(0x06064B50, 4) + little(44, 8) + little(45, 2) + little(45, 2) + little(0, 4) +
+  put(little(end64_signature, 4) + little(44, 8) + little(45, 2) + little(45, 2) + little(0, 4) +
       little(0, 4) + little(count, 8) + little(count, 8) + little(size, 8) + little(begin, 8));
-  put(little(0x07064B50, 4) + little(0, 4) + little(end64, 8) + little(1, 4));
+  put(little(locator_signature, 4) + little(0, 4) + little(end64, 8) + little(1, 4));
   const std::uint64_t count16 = std::min<std::uint64_t>(count, 0xFFFF);
-  put(little(0x06054B50, 4) + little(0, 2) + little(0, 2) + little(count16, 2) +
+  put(little(end_signature, 4) + little(0, 2) + little(0, 2) + little(count16, 2) +
       little(count16, 2) + clamped(size) + clamped(begin) + little(0, 2));
 }
 

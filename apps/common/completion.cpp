@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "engine/error.hpp"
@@ -58,7 +59,9 @@ std::vector<Known> options_of(const CLI::App& app,
     for (const std::string& spelling : known.spellings()) {
       const auto more = words.find(spelling);
       if (more != words.end())
-        known.values.insert(known.values.end(), more->second.begin(), more->second.end());
+        for (const std::string& value : more->second)
+          if (std::find(known.values.begin(), known.values.end(), value) == known.values.end())
+            known.values.push_back(value);
     }
     all.push_back(std::move(known));
   }

@@ -18,4 +18,10 @@ struct EmbeddingFiles {
 /// @throws UsageError when a file is not named, DataError and FormatError for what is in them.
 RetrievalSet read_embedding_files(const EmbeddingFiles& files);
 
+/// The rows that a file names: numbers from 0 (.npy, or one a line), or lines out of `names`.
+/// @param count  of the rows that there are.
+/// @throws FormatError naming the line, DataError when the file is empty or cannot be read.
+std::vector<std::int64_t> read_rows(const std::filesystem::path& file, std::int64_t count,
+                                    const std::vector<std::string>& names);
+
 }  // namespace dml

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/config.hpp"
+#include "engine/names.hpp"
 
 namespace dml {
 
@@ -29,6 +30,12 @@ void EvaluationFlags::add_model_flags(CLI::App& app) {
   app.add_option("--split", split, "test, train, validation")
       ->type_name("NAME")
       ->capture_default_str();
+  app.add_option(
+         "--on-bad-image", on_bad_image,
+         "fail: the first image that cannot be read ends the run; skip: those that cannot be "
+         "read are named and left out")
+      ->type_name("{fail,skip}")
+      ->capture_default_str();
   app.add_option("--features", features,
                  "an inner stage of the net, pooled, in place of the embedding")
       ->type_name("STAGE");
@@ -44,6 +51,12 @@ void EvaluationFlags::add_model_flags(CLI::App& app) {
       ->type_name("FILE.npy");
   app.add_option("--labels", files.labels, "their classes: .npy, or one whole number a line")
       ->type_name("FILE");
+  app.add_option(
+         "--queries", queries,
+         "what is searched for: row numbers from 0 (.npy, or one a line), or paths below the "
+         "folder of the dataset; all without it")
+      ->type_name("FILE");
+  app.add_option("--gallery", gallery, "what can be found, likewise")->type_name("FILE");
   app.add_option("--gallery-embeddings", files.gallery_embeddings,
                  "what can be found, where it is not --embeddings")
       ->type_name("FILE.npy");
@@ -140,6 +153,25 @@ EvaluateOptions EvaluationFlags::how() const {
     throw UsageError("--rerank is k_reciprocal or none, not '" + rerank + "'");
   }
   return options;
+}
+
+bool EvaluationFlags::skips_bad_images() const {
+  const std::string word = canonical(on_bad_image);
+  if (word != "fail" && word != "skip")
+    throw UsageError("--on-bad-image: '" + on_bad_image + "' is not a choice" +
+                     suggestion(on_bad_image, {"fail", "skip"}));
+  return word == "skip";
+}
+
+void EvaluationFlags::choose_rows(RetrievalSet& set, const std::vector<std::string>& names) const {
+  if (queries.empty() && gallery.empty()) return;
+  if (!files.gallery_embeddings.empty())
+    throw UsageError(
+        "--queries and --gallery choose among --embeddings; with --gallery-embeddings "
+        "the queries are all of the former, the gallery all of the latter");
+  const std::int64_t count = set.embeddings.dim(0);
+  if (!queries.empty()) set.queries = read_rows(queries, count, names);
+  if (!gallery.empty()) set.gallery = read_rows(gallery, count, names);
 }
 
 std::string EvaluationFlags::missed(const Figures& figures) const {

@@ -11,6 +11,7 @@ namespace dml {
 /// What the user asked of dmleval.
 struct EvaluationFlags {
   std::string input, net, dataset, data_dir, split = "test", features, checkpoint = "best";
+  std::string on_bad_image = "fail", queries, gallery;
   std::int64_t image_size = 0, resize = 0, batch_size = 64, workers = 2;
   std::vector<std::string> set;
   EmbeddingFiles files;
@@ -29,6 +30,11 @@ struct EvaluationFlags {
   std::string all_metrics() const;
   /// @throws UsageError for values that mean nothing.
   EvaluateOptions how() const;
+  /// Whether images that cannot be read are left out. @throws UsageError for other words.
+  bool skips_bad_images() const;
+  /// Obeys --queries and --gallery. @param names  of the rows, which the files may say instead of
+  /// numbers. @throws UsageError where the set has queries and a gallery of its own.
+  void choose_rows(RetrievalSet& set, const std::vector<std::string>& names) const;
   /// Lines that say which of the required values were not reached; empty when all were.
   std::string missed(const Figures& figures) const;
 

@@ -1,8 +1,13 @@
 #include "apps/training/flags.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "apps/training/schema.hpp"
+#include "data/dataset.hpp"
+#include "engine/names.hpp"
 
 namespace dml {
 namespace {
@@ -50,9 +55,27 @@ constexpr std::array old_flags = {Old{"--model", "net"},
                                   Old{"--sz-batch", "batch_size"},
                                   Old{"--bn-freeze", "freeze_batch_norm"}};
 
+/// Flags that need no value: --x is --x=true, and there is --no-x.
+bool is_switch(const std::string& key) {
+  return key == "freeze_batch_norm" || flag_info(key).type == "flag";
+}
+
+std::string negated(const std::string& key) { return "--no-" + hyphened(key).substr(2); }
+
+/// What a dataset is called here, if that is another name than the given one; else "".
+std::string registered_dataset(const std::string& given) {
+  try {
+    const std::string name = Registry<Dataset>::find(given).about.name;
+    return canonical(name) == canonical(given) ? "" : name;
+  } catch (const UsageError&) {
+    return "";  // resolving says so, with its origin
+  }
+}
+
 }  // namespace
 
 void TrainFlags::add_to(CLI::App& app) {
+  app_ = &app;
   app.add_option("--preset", preset, "a published experiment, METHOD/DATASET (--list presets)")
       ->type_name("NAME");
   app.add_option("-c,--config", config_file,
@@ -73,17 +96,19 @@ void TrainFlags::add_to(CLI::App& app) {
           ->expected(0, 1)
           ->type_name("[last|best|FILE]")
           ->group(output_group);
-  app.add_flag("--overwrite", overwrite, "replace the run that is in the folder")
+  app.add_flag("--overwrite,!--no-overwrite", overwrite, "replace the run that is in the folder")
       ->group(output_group);
   app.add_option("--progress", progress, "bar on a terminal, lines elsewhere, json, none")
       ->type_name("{auto,bar,lines,json,none}")
       ->group(output_group);
-  app.add_flag("--dry-run", dry_run, "build and check everything, train nothing, write nothing")
+  app.add_flag("--dry-run,!--no-dry-run", dry_run,
+               "build and check everything, train nothing, write nothing")
       ->group("Look");
-  app.add_flag("--print-config", print_config, "all settings and where each comes from")
+  app.add_flag("--print-config,!--no-print-config", print_config,
+               "all settings and where each comes from")
       ->group("Look");
   app.add_option("--list", list, "names of what there is")
-      ->type_name("{nets,losses,samplers,metrics,datasets,optimizers,schedules,presets}")
+      ->type_name("{" + fmt::format("{}", fmt::join(list_words(), ",")) + "}")
       ->group("Look");
   add_old_names(app);
 }
@@ -98,21 +123,24 @@ void TrainFlags::add_settings(CLI::App& app) {
       flag.option = app.add_option(short_form(key) + flag.spelling, flag.value, info.help)
                         ->type_name(value_name(info))
                         ->group(group.title);
-      if (key == "freeze_batch_norm" || info.type == "flag") flag.option->expected(0, 1);
-      if (info.type == "flag") add_negative(app, key);
-      if (!info.fallback.empty() && info.fallback != "none")
+      if (is_switch(key)) {
+        // CLI11 takes a default for the value of a flag without one: --x would mean "false".
+        flag.option->expected(0, 1)->description(info.help + " [" + info.fallback + "]");
+        add_negative(app, key, group.title);
+      } else if (!info.fallback.empty() && info.fallback != "none") {
         flag.option->default_str(info.fallback);
+      }
     }
-  app.add_flag("--deterministic", deterministic_,
+  app.add_flag("--deterministic,!--no-deterministic", deterministic_,
                "every run repeats bit for bit, with or without it")
       ->group("How");
-  app.add_flag("--no-freeze-batch-norm", no_freeze_, "statistics of each batch")->group("");
 }
 
 /// --no-x beside --x.
-void TrainFlags::add_negative(CLI::App& app, const std::string& key) {
-  const std::string spelling = "--no-" + hyphened(key).substr(2);
-  app.add_flag(spelling, negative_[key], "the opposite")->group("");
+void TrainFlags::add_negative(CLI::App& app, const std::string& key, const std::string& group) {
+  Negative& flag = negative_[key];
+  flag.option = app.add_flag(negated(key), flag.given, "the same as " + hyphened(key) + "=false")
+                    ->group(group);
 }
 
 void TrainFlags::add_old_names(CLI::App& app) {
@@ -122,13 +150,16 @@ void TrainFlags::add_old_names(CLI::App& app) {
     flag->key = old.key;
     flag->now = hyphened(old.key);
     flag->option = app.add_option(flag->spelling, flag->value)->group("");
-    if (flag->key == "freeze_batch_norm") flag->option->expected(0, 1);
+    if (is_switch(flag->key)) flag->option->expected(0, 1);
     old_.push_back(std::move(flag));
   }
   app.add_option("--gpu-id,--gpu_id", gpu_id_)->group("");
 }
 
-std::string TrainFlags::device() const { return gpu_id_.empty() ? "" : "cuda:" + gpu_id_; }
+std::string TrainFlags::device() const {
+  if (gpu_id_.empty()) return "";
+  return gpu_id_[0] == '-' ? "cuda" : "cuda:" + gpu_id_;  // -1 meant all of them
+}
 
 std::optional<std::string> TrainFlags::resume() const {
   if (resume_option_ == nullptr || resume_option_->count() == 0) return std::nullopt;
@@ -138,17 +169,20 @@ std::optional<std::string> TrainFlags::resume() const {
 std::vector<Given> TrainFlags::given() const {
   std::vector<Given> all;
   const auto add = [&](const std::string& key, const std::string& spelling, std::string value) {
-    if (value.empty() && (key == "freeze_batch_norm" || flag_info(key).type == "flag"))
-      value = "true";
+    if (value.empty() && is_switch(key)) value = "true";
+    if (key == "freeze_batch_norm" && (value == "0" || value == "1"))
+      value = value == "1" ? "true" : "false";
     all.push_back({key, value, spelling + " " + value, Layer::flag});
   };
-  for (const auto& flag : old_)
-    if (flag->option->count() > 0) add(flag->key, flag->spelling, flag->value);
-  for (const auto& [key, flag] : flags_)
-    if (flag.option != nullptr && flag.option->count() > 0) add(key, flag.spelling, flag.value);
-  for (const auto& [key, given] : negative_)
-    if (given) add(key, "--no-" + hyphened(key).substr(2), "false");
-  if (no_freeze_) add("freeze_batch_norm", "--no-freeze-batch-norm", "false");
+  if (app_ == nullptr) return all;
+  for (const CLI::Option* option : app_->parse_order()) {
+    for (const auto& flag : old_)
+      if (flag->option == option) add(flag->key, flag->spelling, flag->value);
+    for (const auto& [key, flag] : flags_)
+      if (flag.option == option) add(key, flag.spelling, flag.value);
+    for (const auto& [key, flag] : negative_)
+      if (flag.option == option && flag.given) add(key, negated(key), "false");
+  }
   for (const std::string& text : assignments) all.push_back(parse_assignment(text));
   return all;
 }
@@ -158,6 +192,11 @@ std::vector<std::string> TrainFlags::old_names() const {
   for (const auto& flag : old_)
     if (flag->option->count() > 0)
       notes.push_back(flag->spelling + " is called " + flag->now + " here");
+  const auto dataset = flags_.find("dataset");
+  if (dataset != flags_.end() && dataset->second.option->count() > 0)
+    if (const std::string name = registered_dataset(dataset->second.value); !name.empty())
+      notes.push_back("--dataset " + dataset->second.value + " is called --dataset " + name +
+                      " here");
   if (!gpu_id_.empty()) notes.push_back("--gpu-id is called --device " + device() + " here");
   return notes;
 }

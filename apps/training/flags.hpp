@@ -27,16 +27,17 @@ class TrainFlags {
   void add_to(CLI::App& app);
   /// What --resume names: nothing without the flag, "last" without a value.
   std::optional<std::string> resume() const;
-  /// The settings that were given as flags of their own or by --set, in that order.
+  /// The settings that were given as flags of their own, in the order of the command line, then
+  /// those of --set. The last of one key counts.
   std::vector<Given> given() const;
   /// What --gpu-id says as a device; empty without it.
   std::string device() const;
-  /// New names of flags that were given under their old ones, as sentences.
+  /// New names of flags and datasets that were given under their old ones, as sentences.
   std::vector<std::string> old_names() const;
 
  private:
   void add_settings(CLI::App& app);
-  void add_negative(CLI::App& app, const std::string& key);
+  void add_negative(CLI::App& app, const std::string& key, const std::string& group);
   void add_old_names(CLI::App& app);
 
   struct Flag {
@@ -51,9 +52,13 @@ class TrainFlags {
   };
   std::map<std::string, Flag> flags_;
   std::vector<std::unique_ptr<OldFlag>> old_;
-  std::map<std::string, bool> negative_;  ///< keys of --no-x
+  struct Negative {
+    bool given = false;
+    CLI::Option* option = nullptr;
+  };
+  std::map<std::string, Negative> negative_;  ///< keys of --no-x
+  const CLI::App* app_ = nullptr;
   std::string gpu_id_;
-  bool no_freeze_ = false;
   bool deterministic_ = false;
   std::string resume_;
   CLI::Option* resume_option_ = nullptr;

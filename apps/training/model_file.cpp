@@ -93,15 +93,19 @@ Preprocessing preprocessing_of(const Metadata& metadata, const Net& net) {
 }
 
 LoadedModel load_model(Device& device, const std::filesystem::path& file, const std::string& net) {
-  const SafeTensors contents = read_safetensors(file);
+  return load_model(device, read_safetensors(file), file.string(), net);
+}
+
+LoadedModel load_model(Device& device, const SafeTensors& contents, const std::string& name,
+                       const std::string& net) {
   LoadedModel loaded;
   loaded.metadata = contents.metadata;
   const std::string own = text(contents.metadata, "net");
   if (own.empty() && net.empty())
-    throw UsageError(file.string() + " does not say which net it belongs to\n  --net NAME says it");
+    throw UsageError(name + " does not say which net it belongs to\n  --net NAME says it");
   loaded.net = Registry<Net>::find(net.empty() ? own : net).about.name;
   if (!own.empty() && canonical(own) != canonical(loaded.net))
-    throw UsageError(fmt::format("{} is of net '{}', --net says '{}'", file.string(), own, net));
+    throw UsageError(fmt::format("{} is of net '{}', --net says '{}'", name, own, net));
   loaded.store = std::make_unique<ParameterStore>(device);
   loaded.model = std::make_unique<Model>(
       Model::make(loaded.net, settings_from_json(text(contents.metadata, "net.options")),
@@ -110,11 +114,9 @@ LoadedModel load_model(Device& device, const std::filesystem::path& file, const 
   loaded.preprocessing = preprocessing_of(contents.metadata, loaded.model->net());
   loaded.report = load_weights(contents, *loaded.store);
   if (!loaded.report.misfits.empty())
-    throw FormatError(
-        misfit_text(loaded.report, contents.tensors.size(), file.string(), loaded.net));
+    throw FormatError(misfit_text(loaded.report, contents.tensors.size(), name, loaded.net));
   if (loaded.report.loaded == 0)
-    throw FormatError(
-        fmt::format("{} holds none of the tensors of net '{}'", file.string(), loaded.net));
+    throw FormatError(fmt::format("{} holds none of the tensors of net '{}'", name, loaded.net));
   return loaded;
 }
 

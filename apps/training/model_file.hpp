@@ -43,6 +43,10 @@ Preprocessing preprocessing_of(const Metadata& metadata, const Net& net);
 /// list)
 ///   when tensors do not fit.
 LoadedModel load_model(Device& device, const std::filesystem::path& file, const std::string& net);
+/// The same from what was read already.
+/// @param name  of the file, for errors.
+LoadedModel load_model(Device& device, const SafeTensors& contents, const std::string& name,
+                       const std::string& net);
 
 /// The weights that a training starts from, for a model that is built already. Classifiers of
 /// another number of classes are kept out; everything that the file lacks keeps its first value.

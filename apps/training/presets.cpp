@@ -56,6 +56,12 @@ Preset read_preset(const fs::path& file) {
 
 }  // namespace
 
+std::string Preset::dataset() const {
+  for (const Given& given : values)
+    if (given.key == "dataset" || given.key == "dataset.name") return given.text;
+  return "";
+}
+
 std::vector<Preset> all_presets() {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(preset_folder()))

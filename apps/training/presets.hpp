@@ -24,6 +24,9 @@ struct Preset {
   std::string source;               ///< of the expected figures
   Figures expected;
   std::vector<Given> values;
+
+  /// The dataset that `expected` is of; empty when the preset names none.
+  std::string dataset() const;
 };
 
 /// All presets, by name. They lie in share/dml/presets beside the installed tools, or in the source

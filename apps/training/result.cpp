@@ -7,7 +7,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/records.hpp"
+#include "apps/evaluation/record.hpp"
 #include "dml/metric.hpp"
+#include "dml/training/distances.hpp"
 #include "engine/file.hpp"
 
 namespace dml {
@@ -36,6 +39,9 @@ std::string cell(const std::string& metric, double value) {
   return share ? fmt::format("{:.1f}", 100 * value) : fmt::format("{:.4g}", value);
 }
 
+/// How many neighbours of every test image are kept beside its embedding.
+constexpr std::int64_t kept_neighbours = 10;
+
 Json object(const Figures& figures) {
   Json json = Json::object();
   for (const auto& [name, value] : figures)
@@ -59,12 +65,12 @@ std::filesystem::path before_file(const RunFolder& run) { return run.evaluation(
 void measure_before(Session& session, const RunFolder& run, Events& events,
                     const std::function<bool()>& keep_going) {
   if (session.data().evaluation.empty()) return;
-  const Measurement before = session.measure(session.data().evaluation, keep_going);
+  const Measured before = session.measure(session.data().evaluation, keep_going);
   std::filesystem::create_directories(run.evaluation());
-  write_file_atomically(before_file(run), object(before.figures).dump(2) + "\n");
-  events.emit(EvalDone{
-      0, 0, "before training:", static_cast<std::int64_t>(session.data().evaluation.size()),
-      before.figures});
+  write_file_atomically(before_file(run), json_text(object(before.result.figures)) + "\n");
+  events.emit(EvalDone{0, 0, name_of(session.data().evaluation_split),
+                       std::ssize(session.data().evaluation), before.result.figures,
+                       distance_histograms(session.device(), before.set)});
 }
 
 std::string figures_table(const std::vector<std::pair<std::string, Figures>>& rows) {
@@ -87,6 +93,30 @@ std::string figures_table(const std::vector<std::pair<std::string, Figures>>& ro
   return table;
 }
 
+namespace {
+
+/// What eval/test.json says of its source, in the words of dmleval --json.
+Json source_of(const Session& session, const RunFolder& run, const CheckpointPair& best,
+               std::int64_t epoch) {
+  const Metadata metadata = session.metadata();
+  const bool honest = session.data().evaluation_split == Split::validation;
+  return {{"run", run.path().string()},
+          {"checkpoint", best.weights().string()},
+          {"epoch", epoch},
+          {"epoch_chosen_by",
+           fmt::format("{} on the {} classes (protocol {})", session.config().text("select_by"),
+                       name_of(session.data().evaluation_split), honest ? "honest" : "paper")},
+          {"net", metadata.at("net")},
+          {"features", "embedding"},
+          {"dataset", metadata.at("dataset")},
+          {"fingerprint", metadata.at("fingerprint")},
+          {"split", "test"},
+          {"preprocessing", Json::parse(metadata.at("preprocessing"))},
+          {"image_size", session.config().integer("image_size")}};
+}
+
+}  // namespace
+
 RunResult finish_run(Session& session, const RunFolder& run, const Preset& preset,
                      const std::function<bool()>& keep_going) {
   const CheckpointPair best = run.checkpoint("best");
@@ -94,7 +124,8 @@ RunResult finish_run(Session& session, const RunFolder& run, const Preset& prese
   Json json = {{"run", run.path().string()},
                {"checkpoint", run.checkpoint("last").weights().string()},
                {"protocol", session.config().text("protocol")}};
-  if (!preset.expected.empty()) {
+  if (!preset.expected.empty() && preset.dataset() == session.config().name("dataset") &&
+      session.data().published) {
     rows.emplace_back("published", preset.expected);
     json["published"] = object(preset.expected);
     json["published"]["source"] = preset.source;
@@ -111,18 +142,23 @@ RunResult finish_run(Session& session, const RunFolder& run, const Preset& prese
     rows.emplace_back(fmt::format("this run, best on {}", split), chosen);
     json["best"] = {
         {"epoch", best.read_state().best_epoch}, {"split", split}, {"metrics", object(chosen)}};
-    if (session.data().evaluation_split == Split::validation && !session.data().test.empty()) {
+    const std::vector<Item>& images = session.data().test;
+    if (!images.empty()) {
       load_all_weights(file, session.store(), best.weights().string());
-      const Measurement test = session.measure(session.data().test, keep_going);
-      rows.emplace_back("this run, test", test.figures);
-      json["test"] = {{"metrics", object(test.figures)}};
+      const Measured test = session.measure(images, keep_going, kept_neighbours);
+      if (session.data().evaluation_split == Split::validation) {
+        rows.emplace_back("this run, test", test.result.figures);
+        json["test"] = {{"metrics", object(test.result.figures)}};
+      }
+      write_evaluation(run.evaluation(),
+                       evaluation_json(source_of(session, run, best, json["best"]["epoch"]),
+                                       test.set, test.result),
+                       images, test.set, test.result);
     }
-    std::filesystem::create_directories(run.evaluation());
-    write_file_atomically(run.evaluation() / "test.json", json.dump(2) + "\n");
   }
   return {rows.empty() ? "nothing was evaluated"
                        : figures_table(rows) + "\nrun folder " + run.path().string(),
-          json.dump(2)};
+          json_text(json)};
 }
 
 }  // namespace dml

@@ -17,8 +17,8 @@ struct RunResult {
 void measure_before(Session& session, const RunFolder& run, Events& events,
                     const std::function<bool()>& keep_going);
 
-/// Reads the best epoch's figures; where the epoch was chosen on validation classes, measures its
-/// weights on the test classes, once. Writes eval/test.json.
+/// Reads the best epoch's figures, measures its weights on the test classes, and writes eval/:
+/// test.json with the protocol, embeddings.npy, labels.csv, neighbours.npy.
 RunResult finish_run(Session& session, const RunFolder& run, const Preset& preset,
                      const std::function<bool()>& keep_going);
 

@@ -74,7 +74,8 @@ struct RunOptions {
       field("epochs", &RunOptions::epochs, "passes of the sampler", {1, 1e6}),
       field("steps", &RunOptions::steps, "steps in place of epochs; 0: by epochs", {0, 1e12}),
       field("seed", &RunOptions::seed, "of everything random; same seed, same bits", {0, 1e18}),
-      field("precision", &RunOptions::precision, "arithmetic of the net", "fp32"),
+      field("precision", &RunOptions::precision, "arithmetic of the net; this version has fp32",
+            "fp32|tf32|bf16|fp16"),
       field("warmup_epochs", &RunOptions::warmup_epochs,
             "epochs in which the learning rate rises before the schedule begins", {0, 1e6}),
       field("warmup_start", &RunOptions::warmup_start, "share of the rate that a warm-up begins at",
@@ -134,6 +135,7 @@ ConfigSchema make_schema() {
                     {"lr", "optimizer.lr"},
                     {"weight_decay", "optimizer.weight_decay"},
                     {"images_per_class", "sampler.images"},
+                    {"miner", "loss.miner"},
                     {"net.freeze_batch_norm", "freeze_batch_norm"}};
   return schema;
 }
@@ -164,17 +166,18 @@ const ConfigSchema& training_schema() {
 const std::vector<FlagGroup>& training_flags() {
   static const std::vector<FlagGroup> groups = {
       {"What",
-       {"net", "loss", "sampler", "optimizer", "schedule", "weights", "embedding_dim",
-        "freeze_batch_norm"}},
+       {"net", "loss", "miner", "sampler", "optimizer", "schedule", "weights", "embedding_dim",
+        "freeze_batch_norm", "freeze_net_epochs"}},
       {"Data",
        {"dataset", "data_dir", "image_size", "augment", "on_bad_image", "protocol",
         "validation_classes"}},
       {"How",
        {"batch_size", "images_per_class", "epochs", "steps", "lr", "weight_decay", "warmup_epochs",
-        "clip_grad_norm", "precision", "seed", "workers"}},
+        "warmup_start", "warmup_by", "clip_grad_norm", "clip_grad_value", "precision", "seed",
+        "workers"}},
       {"Output",
-       {"eval_every", "eval_batch_size", "metrics", "select_by", "checkpoint_every", "keep",
-        "log_every", "tensorboard"}}};
+       {"eval_every", "eval_before", "eval_batch_size", "metrics", "select_by", "checkpoint_every",
+        "keep", "log_every", "tensorboard"}}};
   return groups;
 }
 
@@ -184,6 +187,8 @@ FieldInfo flag_info(const std::string& key) {
   if (key == "lr") return {key, "number", "", "learning rate (optimizer.lr)", {}, ""};
   if (key == "weight_decay")
     return {key, "number", "", "weight decay (optimizer.weight_decay)", {}, ""};
+  if (key == "miner")
+    return {key, "text", "", "what a loss of pairs or triplets looks at (loss.miner)", {}, ""};
   if (key == "images_per_class")
     return {key, "integer", "", "images of a class in a batch (sampler.images)", {}, ""};
   for (const ComponentKind& component : training_schema().components)

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ std::string component_list(const std::string& what, bool json);
 
 /// All settings and all components with their options, for the manual: heading and text.
 std::vector<std::pair<std::string, std::string>> training_manual();
+
+/// What completion offers behind the flags of dmltrain.
+std::map<std::string, std::vector<std::string>> training_words();
 
 /// The words that --list knows.
 std::vector<std::string> list_words();

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "apps/app.hpp"
 #include "apps/training/model_file.hpp"
+#include "apps/training/needs.hpp"
 #include "apps/training/presets.hpp"
-#include "data/check.hpp"
+#include "data/super_classes.hpp"
 #include "dml/schedules/sequence.hpp"
+#include "dml/training/distances.hpp"
 #include "dml/training/measure.hpp"
 #include "engine/file.hpp"
 
@@ -23,16 +23,22 @@ std::int64_t classes_of(const std::vector<Item>& items) {
   return classes;
 }
 
-/// Labels of the published sizes, spread evenly.
+/// Labels of the published sizes, spread evenly, in folders of several classes each.
 std::vector<Item> items_of(std::int64_t images, std::int64_t classes, std::int64_t first,
                            Split split) {
   std::vector<Item> items(static_cast<std::size_t>(images));
-  for (std::size_t i = 0; i < items.size(); ++i)
-    items[i] = {.file = "synthetic",
-                .label = first + static_cast<std::int64_t>(i) * classes / images,
+  constexpr std::int64_t folders = 12;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::int64_t label = static_cast<std::int64_t>(i) * classes / images;
+    items[i] = {.file = fs::path("synthetic") / std::to_string(label * folders / classes) / "image",
+                .label = first + label,
                 .split = split};
+  }
   return items;
 }
+
+/// Images of a try on a processor, at most.
+constexpr std::int64_t few = 24;
 
 BatchNormMode batch_norm_of(const std::string& freeze) {
   if (freeze == "true") return BatchNormMode::frozen;
@@ -40,25 +46,6 @@ BatchNormMode batch_norm_of(const std::string& freeze) {
 }
 
 }  // namespace
-
-fs::path data_folder(const std::string& configured) {
-  if (!configured.empty()) return configured;
-  const char* environment = std::getenv("DML_DATA_DIR");
-  return environment != nullptr && *environment != '\0' ? environment : "data";
-}
-
-Manifest read_dataset(const std::string& name, const Settings& settings, const fs::path& root,
-                      const std::function<void(const std::string&)>& notice) {
-  try {
-    return Registry<Dataset>::make(name, settings, {.root = root, .notice = notice})->read();
-  } catch (const FormatError&) {
-    throw;
-  } catch (const DataError& error) {
-    if (std::string(error.what()).find("--dataset shapes") != std::string::npos) throw;
-    throw DataError(std::string(error.what()) +
-                    "\n  to try it at once on images that are built in: --dataset shapes");
-  }
-}
 
 Session::Session(const Config& config, Device device, SessionOptions options)
     : config_(config),
@@ -76,7 +63,7 @@ void Session::read_data() {
   const auto tell = [&](const std::string& text) { options_.notice(Notice{text}); };
   Manifest manifest;
   try {
-    manifest = read_dataset(name, settings, root, tell);
+    manifest = read_dataset(name, settings, root, tell, !options_.allow_synthetic);
   } catch (const DataError&) {
     if (!options_.allow_synthetic) throw;
     make_up_labels();
@@ -85,19 +72,23 @@ void Session::read_data() {
   if (!data_.synthetic) {
     data_.fingerprint = fingerprint(manifest);
     if (config_.text("on_bad_image") == "skip")
-      manifest =
-          without_bad_images(std::move(manifest), device_.threads(),
-                             [&](const std::string& text) { options_.notice(Warning{text}); });
+      data_.left_out = leave_out_bad_images(
+          manifest, device_.threads(),
+          [&](const std::string& text) { options_.notice(Warning{text}); }, options_.keep_going);
     if (honest) manifest = with_validation(manifest, config_.number("validation_classes"));
     data_.train = manifest.of(Split::train);
     data_.test = manifest.of(Split::test);
     data_.place = manifest.root.string() + " (" + manifest.layout + ")";
+    const auto expected = Registry<Dataset>::make(name, settings, {.root = root})->expected();
+    data_.published = expected && manifest.counts(Split::test).classes == expected->test_classes;
   }
   data_.evaluation_split = honest ? Split::validation : Split::test;
   data_.evaluation = honest ? manifest.of(Split::validation) : data_.test;
   data_.classes = classes_of(data_.train);
   if (data_.train.empty())
     throw DataError(name + ": no training images in " + manifest.root.string());
+  if (config_.integer("eval_every") > 0 || config_.flag("eval_before"))
+    require_queries(data_.evaluation, name, name_of(data_.evaluation_split));
 }
 
 /// For a dry run without data: labels of the published sizes, or of the classes that are
@@ -147,15 +138,19 @@ void Session::build() {
   std::vector<std::int64_t> labels;
   for (const Item& item : data_.train) labels.push_back(item.label);
   const bool own_size = config_.all_settings("sampler").count("classes") > 0;
-  sampler_ = Registry<Sampler>::make(
-      config_.name("sampler"), config_.settings("sampler"),
-      {.labels = labels, .batch_size = own_size ? 0 : config_.integer("batch_size"), .seed = seed});
+  sampler_ = Registry<Sampler>::make(config_.name("sampler"), config_.settings("sampler"),
+                                     {.labels = labels,
+                                      .batch_size = own_size ? 0 : config_.integer("batch_size"),
+                                      .seed = seed,
+                                      .groups = super_classes(data_.train)});
   require_batches();
   load_weights_file();
   build_optimizer();
   augment_ = Registry<Augment>::make(config_.name("augment"), config_.settings("augment"),
                                      {.size = config_.integer("image_size")});
   preprocessing_ = augment_->preprocessing(preprocessing_);
+  for (const std::string& text : doubts(config_, std::ssize(sampler_->plan(0))))
+    options_.notice(Warning{text});
 }
 
 /// Parameter groups, the optimizers that move them, and how their rates move.
@@ -202,6 +197,8 @@ void Session::require_batches() const {
         needed, promised, hint));
   }
   require(loss_->requirements(), loss, sampler_->guarantee(), config_.name("sampler"));
+  require_images(data_.train, loss_->requirements(), loss, sampler_->guarantee(),
+                 [&](const std::string& text) { options_.notice(Notice{text}); });
 }
 
 void Session::load_weights_file() {
@@ -293,9 +290,14 @@ Metadata Session::metadata() const {
           {"source", source_}};
 }
 
-double Session::try_step() {
-  const auto plan = sampler_->plan(0);
+Session::Tried Session::try_step() {
+  auto plan = sampler_->plan(0);
   if (plan.empty()) throw UsageError("the sampler finds no batch in the training set");
+  Tried tried{.batch = std::ssize(plan[0])};
+  // Published batches on a processor would take minutes and most of its memory.
+  if (device_.backend() != Backend::cuda && tried.batch > few)
+    plan[0].resize(static_cast<std::size_t>(few));
+  tried.images = std::ssize(plan[0]);
   const std::int64_t size = config_.integer("image_size");
   const auto count = static_cast<std::int64_t>(plan[0].size());
   Tensor images = Tensor::empty({count, size, size, 3}, DType::f32);
@@ -316,7 +318,8 @@ double Session::try_step() {
                              .samples = plan[0]});
   tape->backward(loss);
   store_.clear_gradients();
-  return loss.value().item();
+  tried.loss = loss.value().item();
+  return tried;
 }
 
 Loader Session::make_loader(std::vector<Item> items, const Pipeline& pipeline) const {
@@ -331,15 +334,17 @@ Embedder Session::embedder() {
   return [this](const Var& images) { return loss_->embed((*model_)(images).embedding); };
 }
 
-Measurement Session::measure(const std::vector<Item>& items,
-                             const std::function<bool()>& keep_going) {
+Measured Session::measure(const std::vector<Item>& items, const std::function<bool()>& keep_going,
+                          std::int64_t neighbours) {
   Loader loader = make_loader(items, augment_->test());
   const WeightHold hold = model_->net().hold_weights();
   const Tensor embeddings =
       embed_images(device_, embedder(), loader, config_.integer("eval_batch_size"), keep_going);
   RetrievalSet set = retrieval_set(embeddings, items);
   set.embeddings = loss_->embed_set(device_, embeddings, set.queries, set.gallery);
-  return dml::measure(device_, set, config_.text("metrics"), {});
+  Measurement result =
+      dml::measure(device_, set, config_.text("metrics"), {.neighbours = neighbours});
+  return {std::move(set), std::move(result)};
 }
 
 TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_going) {
@@ -358,7 +363,10 @@ TrainerParts Session::parts(Events& events, const std::function<bool()>& keep_go
                      .events = events,
                      .groups = groups_.get()};
   if (!data_.evaluation.empty())
-    parts.evaluate = [this, keep_going] { return measure(data_.evaluation, keep_going).figures; };
+    parts.evaluate = [this, keep_going]() -> Evaluated {
+      const Measured found = measure(data_.evaluation, keep_going);
+      return {found.result.figures, distance_histograms(device_, found.set)};
+    };
   parts.embed_training_set = [this, keep_going] {
     Loader loader = make_loader(data_.train, augment_->test());
     const WeightHold hold = model_->net().hold_weights();
@@ -384,6 +392,7 @@ TrainerOptions Session::trainer_options() const {
           .split = name_of(data_.evaluation_split),
           .seed = static_cast<std::uint64_t>(config_.integer("seed")),
           .clip_grad_norm = config_.number("clip_grad_norm"),
+          .look_every = config_.integer("log_every"),
           .clip_grad_value = config_.number("clip_grad_value")};
 }
 

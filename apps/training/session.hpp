@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/common/dataset.hpp"
 #include "data/loader.hpp"
 #include "dml/groups.hpp"
 #include "dml/training/embed.hpp"
@@ -20,10 +21,18 @@ struct RunData {
   std::vector<Item> evaluation;  ///< what epochs are measured on: test or validation classes
   std::vector<Item> test;
   Split evaluation_split = Split::test;
-  std::int64_t classes = 0;  ///< of `train`; their labels are 0 .. classes - 1
+  std::int64_t classes = 0;   ///< of `train`; their labels are 0 .. classes - 1
+  std::int64_t left_out = 0;  ///< images that cannot be read (on_bad_image = skip)
   std::string fingerprint;
   std::string place;       ///< the folder and how it was understood, in words
+  bool published = false;  ///< the test classes are those that published figures are of
   bool synthetic = false;  ///< labels of the published sizes without images (dry runs only)
+};
+
+/// The embeddings of some images, and what was measured on them.
+struct Measured {
+  RetrievalSet set;
+  Measurement result;
 };
 
 /// How a session is made.
@@ -31,6 +40,7 @@ struct SessionOptions {
   std::function<void(const Event&)> notice;  ///< is told what takes long or should be known
   bool allow_synthetic = false;       ///< where the data are missing, labels of their sizes will do
   std::optional<Metadata> resumed{};  ///< of the checkpoint that the run goes on from
+  std::function<bool()> keep_going{};  ///< asked while images are checked; false: Interrupted
 };
 
 /// Everything that a training works with, made from its configuration. Making it reads the list of
@@ -44,14 +54,22 @@ class Session {
   std::vector<std::string> plan() const;
   /// What every checkpoint says of itself.
   Metadata metadata() const;
-  /// One forward and backward pass of random images through everything. @return the loss.
-  double try_step();
+  /// What a try gave.
+  struct Tried {
+    double loss = 0;
+    std::int64_t images = 0;  ///< that were tried, fewer than `batch` on a processor
+    std::int64_t batch = 0;
+  };
+  /// One forward and backward pass of random images through everything.
+  Tried try_step();
 
   /// The parts that a trainer works with. `evaluate` measures data().evaluation.
   TrainerParts parts(Events& events, const std::function<bool()>& keep_going);
   TrainerOptions trainer_options() const;
   /// The figures of a set of images with the weights as they are.
-  Measurement measure(const std::vector<Item>& items, const std::function<bool()>& keep_going);
+  /// @param neighbours  so many of every query are kept.
+  Measured measure(const std::vector<Item>& items, const std::function<bool()>& keep_going,
+                   std::int64_t neighbours = 0);
 
   const Config& config() const { return config_; }
   const RunData& data() const { return data_; }
@@ -88,14 +106,5 @@ class Session {
   Preprocessing preprocessing_;
   std::string source_ = "random";
 };
-
-/// $DML_DATA_DIR or ./data where the configuration names no folder.
-std::filesystem::path data_folder(const std::string& configured);
-
-/// The dataset of that name below a folder, with a way to a first try in the error when it is not
-/// there.
-Manifest read_dataset(const std::string& name, const Settings& settings,
-                      const std::filesystem::path& root,
-                      const std::function<void(const std::string&)>& notice);
 
 }  // namespace dml

@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/records.hpp"
 #include "apps/training/presets.hpp"
 #include "apps/training/schema.hpp"
 #include "data/transform.hpp"
+#include "dml/distance.hpp"
 #include "dml/loss.hpp"
 #include "dml/metric.hpp"
+#include "dml/miner.hpp"
 #include "dml/optimizer.hpp"
+#include "dml/reducer.hpp"
+#include "dml/regularizer.hpp"
 #include "dml/sampler.hpp"
 #include "dml/schedule.hpp"
 
@@ -18,12 +23,14 @@ namespace {
 /// A kind of component as the help sees it.
 struct Kind {
   std::string name, plural;
+  std::string place;  ///< in front of its options: "loss", "loss.miner"
   std::function<std::vector<About>()> all;
   std::function<std::pair<About, std::vector<FieldInfo>>(const std::string&)> find;
 };
 
-template <class Base> Kind kind(const std::string& plural) {
-  return {Base::kind, plural,
+/// @param inside  what it is configured in ("loss."), if it is no part of a run itself.
+template <class Base> Kind kind(const std::string& plural, const std::string& inside = {}) {
+  return {Base::kind, plural, inside + Base::kind,
           [] {
             std::vector<About> all;
             for (const auto& [name, entry] : Registry<Base>::entries()) all.push_back(entry.about);
@@ -36,10 +43,19 @@ template <class Base> Kind kind(const std::string& plural) {
 }
 
 const std::vector<Kind>& kinds() {
-  static const std::vector<Kind> all = {
-      kind<Net>("nets"),           kind<Loss>("losses"),      kind<Sampler>("samplers"),
-      kind<Metric>("metrics"),     kind<Dataset>("datasets"), kind<Optimizer>("optimizers"),
-      kind<Schedule>("schedules"), kind<Augment>("augments"), kind<Transform>("transforms")};
+  static const std::vector<Kind> all = {kind<Net>("nets"),
+                                        kind<Loss>("losses"),
+                                        kind<Miner>("miners", "loss."),
+                                        kind<Sampler>("samplers"),
+                                        kind<Metric>("metrics"),
+                                        kind<Dataset>("datasets"),
+                                        kind<Optimizer>("optimizers"),
+                                        kind<Schedule>("schedules"),
+                                        kind<Augment>("augments"),
+                                        kind<Transform>("transforms"),
+                                        kind<Distance>("distances", "loss."),
+                                        kind<Reducer>("reducers", "loss."),
+                                        kind<Regularizer>("regularizers", "loss.")};
   return all;
 }
 
@@ -80,13 +96,14 @@ std::string component_help(const Kind& one, const std::string& name) {
   if (fields.empty()) return text + "\nIt has no options.\n";
   if (one.name == Metric::kind)
     return text +
-           fmt::format("\nOptions, as in --metrics {}:{}={} (the first may stand behind @; c_ or e_ "
-                       "in front of the name asks for cosine or euclidean distance):\n",
-                       about.name, fields.front().name, fields.front().fallback) +
+           fmt::format(
+               "\nOptions, as in --metrics {}:{}={} (the first may stand behind @; c_ or e_ "
+               "in front of the name asks for cosine or euclidean distance):\n",
+               about.name, fields.front().name, fields.front().fallback) +
            field_lines(fields, "");
   return text +
-         fmt::format("\nOptions (--set {}.NAME=VALUE, or [{}] in a TOML file):\n", one.name,
-                     one.name) +
+         fmt::format("\nOptions (--set {}.NAME=VALUE, or [{}] in a TOML file):\n", one.place,
+                     one.place) +
          field_lines(fields, "");
 }
 
@@ -97,7 +114,7 @@ std::string names_text(const Kind& one, bool json) {
     list.push_back({{"name", about.name}, {"summary", about.summary}, {"paper", about.paper}});
     text += fmt::format("{:<22} {}\n", about.name, about.summary);
   }
-  return json ? list.dump(2) : text;
+  return json ? json_text({{one.plural, list}}) : text;
 }
 
 std::string preset_text(bool json) {
@@ -107,7 +124,7 @@ std::string preset_text(bool json) {
     list.push_back({{"name", preset.name}, {"summary", preset.title}});
     text += fmt::format("{:<32} {}\n", preset.name, preset.title);
   }
-  return json ? list.dump(2) : text;
+  return json ? json_text({{"presets", list}}) : text;
 }
 
 }  // namespace
@@ -123,6 +140,18 @@ std::string component_list(const std::string& what, bool json) {
   if (canonical(what) == "presets" || canonical(what) == "preset") return preset_text(json);
   if (const Kind* one = find_kind(what)) return names_text(*one, json);
   throw UsageError("--list: nothing is called '" + what + "'" + suggestion(what, list_words()));
+}
+
+std::map<std::string, std::vector<std::string>> training_words() {
+  std::map<std::string, std::vector<std::string>> words = {{"--list", list_words()}};
+  for (const Preset& preset : all_presets()) words["--preset"].push_back(preset.name);
+  for (const Kind& one : kinds())
+    for (const About& about : one.all()) {
+      words["--" + one.name].push_back(about.name);
+      words["--help"].push_back(one.name + "=" + about.name);
+    }
+  words["--metrics"] = words["--select-by"] = words["--metric"];
+  return words;
 }
 
 std::vector<std::pair<std::string, std::string>> training_manual() {

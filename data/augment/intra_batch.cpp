@@ -54,7 +54,7 @@ class IntraBatchAugment final : public Augment {
   std::int64_t size_;
 };
 
-const Register<Augment, IntraBatchAugment> registered{{
+const Register<Augment, IntraBatchAugment> intra_batch_augment{{
     .name = "intra_batch",
     .summary = "random resized crop, flip, random erasing; red divided by 0.299, not 0.229",
     .paper = "Seidenschwarz et al., Learning Intra-Batch Connections for Deep Metric Learning, "

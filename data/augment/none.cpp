@@ -18,7 +18,7 @@ class NoAugment final : public Augment {
   std::int64_t size_;
 };
 
-const Register<Augment, NoAugment> registered{{
+const Register<Augment, NoAugment> none_augment{{
     .name = "none",
     .summary = "training as at test time: shorter side 256, centre crop",
 }};

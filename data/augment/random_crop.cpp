@@ -28,7 +28,7 @@ class RandomCropAugment final : public Augment {
   std::int64_t size_;
 };
 
-const Register<Augment, RandomCropAugment> registered{{
+const Register<Augment, RandomCropAugment> random_crop_augment{{
     .name = "random_crop",
     .summary = "training: shorter side 256, random square, flip; test: the square in the middle",
 }};

@@ -37,7 +37,7 @@ class Standard final : public Augment {
   std::int64_t size_;
 };
 
-const Register<Augment, Standard> registered{{
+const Register<Augment, Standard> standard_augment{{
     .name = "standard",
     .summary = "training: random resized crop and flip; test: shorter side 256, centre crop",
     .aliases = {"group_loss", "random_resized_crop"},

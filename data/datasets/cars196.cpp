@@ -131,7 +131,7 @@ class Cars196 final : public Dataset {
   fs::path root_;
 };
 
-const Register<Dataset, Cars196> registered{{
+const Register<Dataset, Cars196> cars196_dataset{{
     .name = "cars196",
     .summary = "196 models of cars",
     .paper = "Krause et al., 3D Object Representations for Fine-Grained Categorization, 3dRR 2013",

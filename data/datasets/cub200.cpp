@@ -70,7 +70,7 @@ class Cub200 final : public Dataset {
   fs::path root_;
 };
 
-const Register<Dataset, Cub200> registered{{
+const Register<Dataset, Cub200> cub200_dataset{{
     .name = "cub200",
     .summary = "200 species of birds; any folder in CUB's layout",
     .paper = "Wah et al., The Caltech-UCSD Birds-200-2011 Dataset, 2011",

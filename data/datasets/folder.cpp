@@ -112,7 +112,7 @@ class Folder final : public Dataset {
   fs::path root_;
 };
 
-const Register<Dataset, Folder> registered{{
+const Register<Dataset, Folder> folder_dataset{{
     .name = "folder",
     .summary = "own pictures: one folder per class, or a CSV list",
     .details = "root/CLASS/image: the first half of the classes, by name, trains. "

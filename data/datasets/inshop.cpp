@@ -110,7 +110,7 @@ class InShop final : public Dataset {
   fs::path root_;
 };
 
-const Register<Dataset, InShop> registered{{
+const Register<Dataset, InShop> inshop_dataset{{
     .name = "inshop",
     .summary = "7,982 garments of an online shop; queries are searched for in a gallery",
     .paper = "Liu et al., DeepFashion: Powering Robust Clothes Recognition and Retrieval with Rich "

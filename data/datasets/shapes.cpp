@@ -39,6 +39,8 @@ class Shapes final : public Dataset {
 
   Manifest read() const override {
     const fs::path folder = setup_.root / name();
+    if (!ready(folder) && !setup_.may_write)
+      throw DataError("shapes: the pictures are not drawn yet in " + folder.string());
     if (!ready(folder)) draw(folder);
     return read_cub_layout(folder, 0, "shapes");
   }
@@ -181,7 +183,7 @@ class Shapes final : public Dataset {
   Setup setup_;
 };
 
-const Register<Dataset, Shapes> registered{{
+const Register<Dataset, Shapes> shapes_dataset{{
     .name = "shapes",
     .summary = "figures with lobes and patterns, drawn by the program itself at first use",
     .details = "48 figures by 30 pictures of 96 to 128 pixels, in CUB's layout below the data "

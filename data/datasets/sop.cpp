@@ -91,7 +91,7 @@ class StanfordOnlineProducts final : public Dataset {
   fs::path root_;
 };
 
-const Register<Dataset, StanfordOnlineProducts> registered{{
+const Register<Dataset, StanfordOnlineProducts> sop_dataset{{
     .name = "sop",
     .summary = "22,634 products of an online shop, few pictures of each",
     .paper = "Oh Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, "

@@ -110,7 +110,7 @@ class VehicleId final : public Dataset {
   fs::path root_;
 };
 
-const Register<Dataset, VehicleId> registered{{
+const Register<Dataset, VehicleId> vehicleid_dataset{{
     .name = "vehicleid",
     .summary = "vehicles seen by surveillance cameras; three sizes of test",
     .paper = "Liu et al., Deep Relative Distance Learning: Tell the Difference Between Similar "

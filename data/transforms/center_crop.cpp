@@ -47,7 +47,7 @@ class CenterCrop final : public Transform {
   std::int64_t size_;
 };
 
-const Register<Transform, CenterCrop> registered{{
+const Register<Transform, CenterCrop> center_crop_transform{{
     .name = "center_crop",
     .summary = "cuts a square out of the middle, with a black border where the picture is smaller",
 }};

@@ -29,7 +29,7 @@ class HorizontalFlip final : public Transform {
   double probability_;
 };
 
-const Register<Transform, HorizontalFlip> registered{{
+const Register<Transform, HorizontalFlip> horizontal_flip_transform{{
     .name = "horizontal_flip",
     .summary = "mirrors the picture left to right, every second time by default",
 }};

@@ -36,7 +36,7 @@ class RandomCrop final : public Transform {
   std::int64_t size_;
 };
 
-const Register<Transform, RandomCrop> registered{{
+const Register<Transform, RandomCrop> random_crop_transform{{
     .name = "random_crop",
     .summary = "cuts a square out of a random place",
 }};

@@ -59,7 +59,7 @@ class RandomErasing final : public Transform {
   Options options_;
 };
 
-const Register<Transform, RandomErasing> registered{{
+const Register<Transform, RandomErasing> random_erasing_transform{{
     .name = "random_erasing",
     .summary = "paints a random rectangle, every second time by default; the last transform",
     .paper = "Zhong et al., Random Erasing Data Augmentation, AAAI 2020",

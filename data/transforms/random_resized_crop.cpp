@@ -69,7 +69,7 @@ class RandomResizedCrop final : public Transform {
   std::int64_t size_;
 };
 
-const Register<Transform, RandomResizedCrop> registered{{
+const Register<Transform, RandomResizedCrop> random_resized_crop_transform{{
     .name = "random_resized_crop",
     .summary = "cuts out a random rectangle and scales it to the size that the net wants",
     .paper = "Szegedy et al., Going Deeper with Convolutions, CVPR 2015",

@@ -27,7 +27,7 @@ class ResizeExact final : public Transform {
   Size to_;
 };
 
-const Register<Transform, ResizeExact> registered{{
+const Register<Transform, ResizeExact> resize_exact_transform{{
     .name = "resize_exact",
     .summary = "scales to a height and a width; the aspect ratio may change",
 }};

@@ -28,7 +28,7 @@ class ResizeShorter final : public Transform {
   std::int64_t to_;
 };
 
-const Register<Transform, ResizeShorter> registered{{
+const Register<Transform, ResizeShorter> resize_shorter_transform{{
     .name = "resize_shorter",
     .summary = "scales the shorter side to a length and keeps the aspect ratio",
 }};

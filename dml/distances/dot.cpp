@@ -41,7 +41,7 @@ const Register<Distance, Dot> dot{{
     .name = "dot",
     .summary = "inner product, a similarity; of normalised rows unless normalize = false",
 }};
-const Register<Distance, Cosine> cosine{{
+const Register<Distance, Cosine> cosine_distance{{
     .name = "cosine",
     .summary = "cosine of the angle, a similarity",
 }};

@@ -30,7 +30,7 @@ class Lp final : public Distance {
   }
 };
 
-const Register<Distance, Lp> registered{{
+const Register<Distance, Lp> lp_distance{{
     .name = "lp",
     .summary = "p-norm of the difference; Euclidean for p = 2, its square with power = 2",
     .aliases = {"l2", "euclidean"},

@@ -42,7 +42,7 @@ class Snr final : public Distance {
   }
 };
 
-const Register<Distance, Snr> registered{{
+const Register<Distance, Snr> snr_distance{{
     .name = "snr",
     .summary = "variance of the difference over the variance of the anchor; not symmetric",
     .paper = "Yuan et al., Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric "

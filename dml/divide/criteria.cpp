@@ -3,6 +3,7 @@
 #include "ops/abs.hpp"
 #include "ops/barrier.hpp"
 #include "ops/distance.hpp"
+#include "ops/euclidean.hpp"
 #include "ops/exp.hpp"
 #include "ops/gather.hpp"
 #include "ops/max_axis.hpp"
@@ -22,7 +23,7 @@ Var mean_of(const Var& total, const Var& count) { return total / clamp_min(count
 Var rows(const Var& x, const Tensor& index) { return index_select(x, 0, index); }
 
 /// sqrt(max(squared distance, 1e-4)) of all rows.   [n, n]
-Var floored_distances(const Var& x) { return square_root(clamp_min(squared_distance(x, x), 1e-4)); }
+Var floored_distances(const Var& x) { return square_root(clamp_min(euclidean(x, 2), 1e-4)); }
 
 /// [n, n] f(labels equal, same row), on the place of x.
 template <class F> Var pairs(const Var& x, const Labels& labels, F f) {

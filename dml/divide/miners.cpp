@@ -49,10 +49,10 @@ void one_reference(Device&, const Tensor& distances, const Tensor& uniform, cons
   });
 }
 
-const bool added = kernel::negative_weights.add(Backend::reference, weights_reference) &&
-                   kernel::draw_weighted.add(Backend::reference, draw_reference) &&
-                   kernel::mine_nearest.add(Backend::reference, nearest_reference) &&
-                   kernel::mine_one.add(Backend::reference, one_reference);
+const bool miners_added = kernel::negative_weights.add(Backend::reference, weights_reference) &&
+                          kernel::draw_weighted.add(Backend::reference, draw_reference) &&
+                          kernel::mine_nearest.add(Backend::reference, nearest_reference) &&
+                          kernel::mine_one.add(Backend::reference, one_reference);
 
 /// Rows of the class of every row, itself not counted, ascending.
 std::vector<std::vector<std::int64_t>> positives_of(const Labels& labels) {

@@ -80,10 +80,10 @@ void one(Device& device, const Tensor& distances, const Tensor& uniform, const T
               [&]<class T>() { one_of<T>(context, distances, uniform, labels, row, triplets); });
 }
 
-const bool added = kernel::negative_weights.add(Backend::cuda, weights) &&
-                   kernel::draw_weighted.add(Backend::cuda, draw) &&
-                   kernel::mine_nearest.add(Backend::cuda, nearest) &&
-                   kernel::mine_one.add(Backend::cuda, one);
+const bool miners_added = kernel::negative_weights.add(Backend::cuda, weights) &&
+                          kernel::draw_weighted.add(Backend::cuda, draw) &&
+                          kernel::mine_nearest.add(Backend::cuda, nearest) &&
+                          kernel::mine_one.add(Backend::cuda, one);
 
 }  // namespace
 }  // namespace dml::division

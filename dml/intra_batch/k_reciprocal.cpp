@@ -15,14 +15,14 @@ class Nearest {
  public:
   Nearest(Device& device, const Tensor& queries, const Tensor& gallery, std::int64_t k)
       : found_(search(device, queries, gallery, {},
-                      {.distance = Distance::euclidean, .k = std::min(k, gallery.dim(0))})) {}
+                      {.distance = SearchDistance::euclidean, .k = std::min(k, gallery.dim(0))})) {}
   /// Within one set: the row itself stands first, whatever equals it.
   Nearest(Device& device, const Tensor& x, std::int64_t k) : self_(true) {
     Rows own(static_cast<std::size_t>(x.dim(0)));
     for (std::size_t i = 0; i < own.size(); ++i) own[i] = static_cast<std::int64_t>(i);
     const std::int64_t others = std::min(k - 1, x.dim(0) - 1);
     if (others > 0)
-      found_ = search(device, x, x, own, {.distance = Distance::euclidean, .k = others});
+      found_ = search(device, x, x, own, {.distance = SearchDistance::euclidean, .k = others});
   }
 
   /// The first k rows near row i.

@@ -8,6 +8,7 @@
 #include "ops/cross_entropy.hpp"
 #include "ops/distance.hpp"
 #include "ops/divergence.hpp"
+#include "ops/euclidean.hpp"
 #include "ops/exp.hpp"
 #include "ops/gather.hpp"
 #include "ops/max_axis.hpp"
@@ -59,7 +60,7 @@ Var batch_hard_triplet(const Var& x, const Labels& labels, double margin) {
             "triplet: all images of the batch are of one class, so there is no negative\n  take a "
             "sampler with at least 2 classes in a batch");
   const double infinity = std::numeric_limits<double>::infinity();
-  const Var d = squared_distance(x, x);
+  const Var d = euclidean(x, 2);
   const auto mask = [&](bool same) { return x.constant_like(class_pairs(labels, same)).value(); };
   const Var positive = max(masked_fill(d, mask(false), -infinity), 1).values;
   const Var negative = min(masked_fill(d, mask(true), infinity), 1).values;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ops/arithmetic.hpp"
+#include "ops/batch_norm.hpp"
 #include "ops/l2_normalize.hpp"
 #include "ops/layer_norm.hpp"
 #include "ops/matmul.hpp"
@@ -16,8 +17,18 @@ namespace {
 
 Init fan_in(std::int64_t in) { return init::uniform(1 / std::sqrt(static_cast<double>(in))); }
 
-Linear make_linear(const Scope& scope, std::int64_t in, std::int64_t out) {
-  return {scope, in, out, fan_in(in), fan_in(in)};
+Dense make_dense(const Scope& scope, std::int64_t in, std::int64_t out) {
+  return {&scope.parameter("weight", {out, in}, fan_in(in)),
+          &scope.parameter("bias", {out}, fan_in(in))};
+}
+
+Neck make_neck(const Scope& scope, std::int64_t width) {
+  Parameter& weight = scope.parameter("weight", {width}, init::constant(1));
+  Parameter& bias = scope.parameter("bias", {width}, init::zeros());
+  bias.trainable = false;
+  Parameter& mean = scope.buffer("running_mean", {width}, init::zeros());
+  Parameter& variance = scope.buffer("running_var", {width}, init::constant(1));
+  return {&weight, &bias, &mean, &variance, &scope.counter("num_batches_tracked")};
 }
 
 Var dropped(const Drop& drop, DropPlace place, const Var& x) { return drop ? drop(place, x) : x; }
@@ -29,7 +40,7 @@ std::int64_t reduced(const NetworkOptions& options, std::int64_t dim) {
   return dim / options.red;
 }
 
-const NetworkOptions& checked(const NetworkOptions& options) {
+const NetworkOptions& network_options(const NetworkOptions& options) {
   if (options.layers < 1)
     throw UsageError(fmt::format("{} layers were asked for; at least 1 is needed", options.layers));
   if (options.cat && options.every)
@@ -40,6 +51,16 @@ const NetworkOptions& checked(const NetworkOptions& options) {
 }
 
 }  // namespace
+
+Var Dense::operator()(const Var& x) const {
+  return linear(x, x.leaf(*weight), bias == nullptr ? Var{} : x.leaf(*bias));
+}
+
+Var Neck::operator()(const Var& x, bool live) const {
+  RunningStatistics running{mean->value, variance->value, batches->value};
+  return batch_norm(x, x.leaf(*weight), x.leaf(*bias), running,
+                    {.batch_statistics = x.training() && live});
+}
 
 Layer::Norm Layer::make_norm(const Scope& scope, std::int64_t dim) {
   return {&scope.parameter("weight", {dim}, init::constant(1)),
@@ -57,8 +78,8 @@ Layer::Layer(const LayerOptions& options, const Scope& scope, std::int64_t dim)
                   .use_attributes = options.mult_attr},
                  scope / "att", dim) {
   if (options.mlp) {
-    first_.emplace(make_linear(scope / "linear1", dim, 4 * dim));
-    second_.emplace(make_linear(scope / "linear2", 4 * dim, dim));
+    first_ = make_dense(scope / "linear1", dim, 4 * dim);
+    second_ = make_dense(scope / "linear2", 4 * dim, dim);
   }
   if (options.norm1) norm1_ = make_norm(scope / "norm1", dim);
   if (options.norm2) norm2_ = make_norm(scope / "norm2", dim);
@@ -79,10 +100,10 @@ Var Layer::operator()(const Var& in, const Graph& graph, const Drop& drop) const
 
 Network::Network(const NetworkOptions& options, const Scope& scope, std::int64_t dim,
                  std::int64_t classes)
-    : options_(checked(options)) {
+    : options_(network_options(options)) {
   const std::int64_t inner = reduced(options, dim);
   width_ = options.cat ? options.layers * inner : inner;
-  projection_.emplace(make_linear(scope / "dim_red", dim, inner));
+  projection_ = make_dense(scope / "dim_red", dim, inner);
   const Scope place = scope / "gnn_model" / "node_model" / "layers";
   for (int l = 0; l < options.layers; ++l) layers_.emplace_back(options.layer, place / l, inner);
   const int count = options.every ? static_cast<int>(options.layers) : 1;
@@ -93,31 +114,22 @@ void Network::add_classifier(const Scope& scope, int index, std::int64_t classes
   Classifier one{};
   const Scope fc = scope / "fc" / index;
   if (options_.neck) {
-    one.neck.emplace(LayerScope{scope / "bottleneck" / index, norms_}, width_);
-    one.neck->bias().trainable = false;
-    one.weight = &fc.parameter("weight", {classes, width_}, init::normal(0.001));
+    one.neck = make_neck(scope / "bottleneck" / index, width_);
+    one.dense.weight = &fc.parameter("weight", {classes, width_}, init::normal(0.001));
   } else {
-    one.weight = &fc.parameter("weight", {classes, width_}, fan_in(width_));
-    one.bias = &fc.parameter("bias", {classes}, fan_in(width_));
+    one.dense = make_dense(fc, width_, classes);
   }
-  classifiers_.push_back(std::move(one));
-}
-
-void Network::set_batch_norm(BatchNormMode mode) {
-  norms_->set(mode);
-  for (const Classifier& one : classifiers_)
-    if (one.neck) one.neck->bias().trainable = false;
+  classifiers_.push_back(one);
 }
 
 Var Network::classify(const Classifier& one, const Var& x) const {
-  const Var in = one.neck ? (*one.neck)(x, {}) : x;
-  return linear(in, in.leaf(*one.weight), one.bias == nullptr ? Var{} : in.leaf(*one.bias));
+  return one.dense(one.neck ? (*one.neck)(x, live_) : x);
 }
 
 Refined Network::operator()(const Var& nodes, std::int64_t groups, const Drop& drop,
                             bool want_logits) const {
   const Graph graph = make_graph(nodes, groups, options_.graph, options_.layer.mult_attr);
-  Var x = (*projection_)(nodes);
+  Var x = projection_(nodes);
   std::vector<Var> outputs;
   for (const Layer& layer : layers_) outputs.push_back(x = layer(x, graph, drop));
   if (options_.cat) outputs = {concat(outputs, 1)};

@@ -1,5 +1,4 @@
 #pragma once
-#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -7,9 +6,23 @@
 
 #include "dml/intra_batch/attention.hpp"
 #include "dml/intra_batch/graph.hpp"
-#include "nets/layers.hpp"
+#include "engine/parameter.hpp"
 
 namespace dml::intra_batch {
+
+/// A linear layer: x weight^T + bias, the latter null where there is none.
+struct Dense {
+  Parameter* weight = nullptr;
+  Parameter* bias = nullptr;
+  Var operator()(const Var& x) const;
+};
+
+/// Batch norm in front of a classifier; its bias is not trained.
+struct Neck {
+  Parameter *weight, *bias, *mean, *variance, *batches;
+  /// @param live  by the statistics of the batch, which then move the running ones
+  Var operator()(const Var& x, bool live) const;
+};
 
 /// Switches of one message-passing layer.
 struct LayerOptions {
@@ -39,7 +52,7 @@ class Layer {
 
   LayerOptions options_;
   Attention attention_;
-  std::optional<Linear> first_, second_;
+  std::optional<Dense> first_, second_;
   std::optional<Norm> norm1_, norm2_;
 };
 
@@ -76,23 +89,22 @@ class Network {
                      bool want_logits = true) const;
   /// Numbers of a refined feature.
   std::int64_t width() const { return width_; }
-  /// How the necks behave on training tapes; live at first.
-  void set_batch_norm(BatchNormMode mode);
+  /// From now on necks use their running statistics on training tapes as well.
+  void freeze_statistics() { live_ = false; }
 
  private:
   struct Classifier {
-    std::optional<BatchNorm> neck;
-    Parameter* weight;
-    Parameter* bias;  ///< null behind a neck
+    std::optional<Neck> neck;
+    Dense dense;  ///< without bias behind a neck
   };
   void add_classifier(const Scope& scope, int index, std::int64_t classes);
   Var classify(const Classifier& one, const Var& x) const;
 
   NetworkOptions options_;
   std::int64_t width_;
-  std::optional<Linear> projection_;
+  Dense projection_;
   std::vector<Layer> layers_;
-  std::shared_ptr<NormState> norms_ = std::make_shared<NormState>();
+  bool live_ = true;
   std::vector<Classifier> classifiers_;
 };
 

@@ -25,7 +25,7 @@ void start(Device&, const Tensor& x, Tensor& bias, Tensor& logs, Tensor& done) {
   });
 }
 
-const bool added = kernel::act_norm_start.add(Backend::reference, start);
+const bool act_norm_added = kernel::act_norm_start.add(Backend::reference, start);
 
 }  // namespace
 }  // namespace dml

@@ -34,7 +34,7 @@ void start(Device& device, const Tensor& x, Tensor& bias, Tensor& logs, Tensor& 
   visit_float(x.dtype(), [&]<class T>() { start_channels<T>(context, x, bias, logs, done); });
 }
 
-const bool added = kernel::act_norm_start.add(Backend::cuda, start);
+const bool act_norm_added = kernel::act_norm_start.add(Backend::cuda, start);
 
 }  // namespace
 }  // namespace dml

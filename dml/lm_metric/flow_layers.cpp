@@ -33,29 +33,29 @@ Var add_to_all(const Var& log_det, const Var& number) {
 
 double pixels(const Var& x) { return static_cast<double>(x.dim(1) * x.dim(2)); }
 
-/// The orthogonal factor of a matrix of normal numbers, by Gram and Schmidt on its rows.
+/// The orthogonal factor of a matrix of normal numbers, by Gram and Schmidt on its basis.
 Init rotation() {
   return [](Tensor& tensor, Random random) {
     const std::int64_t n = tensor.dim(0);
     const auto size = static_cast<std::size_t>(n);
-    std::vector<std::vector<double>> rows(size, std::vector<double>(size));
+    std::vector<std::vector<double>> basis(size, std::vector<double>(size));
     RandomSequence normal(random);
     for (std::size_t i = 0; i < size; ++i) {
-      for (double& value : rows[i]) value = normal.normal();
+      for (double& value : basis[i]) value = normal.normal();
       for (int pass = 0; pass < 2; ++pass)  // the second removes what the first left by rounding
         for (std::size_t j = 0; j < i; ++j) {
           double along = 0;
-          for (std::size_t k = 0; k < size; ++k) along += rows[i][k] * rows[j][k];
-          for (std::size_t k = 0; k < size; ++k) rows[i][k] -= along * rows[j][k];
+          for (std::size_t k = 0; k < size; ++k) along += basis[i][k] * basis[j][k];
+          for (std::size_t k = 0; k < size; ++k) basis[i][k] -= along * basis[j][k];
         }
       double square = 0;
-      for (const double value : rows[i]) square += value * value;
-      for (double& value : rows[i]) value /= std::sqrt(square);
+      for (const double value : basis[i]) square += value * value;
+      for (double& value : basis[i]) value /= std::sqrt(square);
     }
     visit_float(tensor.dtype(), [&]<class T>() {
       for (std::size_t i = 0; i < size; ++i)
         for (std::size_t k = 0; k < size; ++k)
-          tensor.raw<T>()[i * size + k] = static_cast<T>(rows[i][k]);
+          tensor.raw<T>()[i * size + k] = static_cast<T>(basis[i][k]);
     });
   };
 }

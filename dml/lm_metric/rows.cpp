@@ -128,11 +128,11 @@ void precision(Device&, const Tensor& similarity, const Tensor& labels, Tensor& 
   });
 }
 
-const bool added = kernel::weighted_smooth_ap_fwd.add(Backend::reference, forward) &&
-                   kernel::weighted_smooth_ap_fwd.add(Backend::cpu, forward_fast) &&
-                   kernel::weighted_smooth_ap_bwd.add(Backend::reference, backward) &&
-                   kernel::weighted_smooth_ap_bwd.add(Backend::cpu, backward_fast) &&
-                   kernel::batch_precision.add(Backend::reference, precision);
+const bool rows_added = kernel::weighted_smooth_ap_fwd.add(Backend::reference, forward) &&
+                        kernel::weighted_smooth_ap_fwd.add(Backend::cpu, forward_fast) &&
+                        kernel::weighted_smooth_ap_bwd.add(Backend::reference, backward) &&
+                        kernel::weighted_smooth_ap_bwd.add(Backend::cpu, backward_fast) &&
+                        kernel::batch_precision.add(Backend::reference, precision);
 
 }  // namespace
 }  // namespace dml

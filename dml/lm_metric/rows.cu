@@ -125,9 +125,9 @@ void precision(Device& device, const Tensor& similarity, const Tensor& labels, T
               [&]<class T>() { precisions<T>(context, similarity, labels, result); });
 }
 
-const bool added = kernel::weighted_smooth_ap_fwd.add(Backend::cuda, forward) &&
-                   kernel::weighted_smooth_ap_bwd.add(Backend::cuda, backward) &&
-                   kernel::batch_precision.add(Backend::cuda, precision);
+const bool rows_added = kernel::weighted_smooth_ap_fwd.add(Backend::cuda, forward) &&
+                        kernel::weighted_smooth_ap_bwd.add(Backend::cuda, backward) &&
+                        kernel::batch_precision.add(Backend::cuda, precision);
 
 }  // namespace
 }  // namespace dml

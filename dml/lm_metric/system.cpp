@@ -13,7 +13,7 @@
 namespace dml::lm {
 namespace {
 
-const Loss::Setup& checked(const Loss::Setup& setup) {
+const Loss::Setup& system_setup(const Loss::Setup& setup) {
   if (setup.dim != setup.features)
     throw UsageError(fmt::format(
         "the embedding layer belongs to this loss: it wants the {} pooled features of the net, "
@@ -36,7 +36,7 @@ bool both_terms(const SystemOptions& options) {
 }  // namespace
 
 System::System(const Loss::Setup& setup, const SystemOptions& options)
-    : options_(options), head_(checked(setup).scope, setup.features, options.head) {
+    : options_(options), head_(system_setup(setup).scope, setup.features, options.head) {
   const Scope scope = setup.scope / "criterion";
   const std::int64_t dim = options.head.dim, classes = setup.classes;
   const double deviation = std::sqrt(2 / static_cast<double>(std::max<std::int64_t>(classes, 1)));
@@ -67,6 +67,12 @@ System::System(const Loss::Setup& setup, const SystemOptions& options)
 }
 
 System::~System() = default;
+
+Requirements System::requirements() const {
+  if (other_) return other_->requirements();
+  const bool pairs = options_.criterion == "smoothap" || options_.criterion == "margin";
+  return {.images_per_class = pairs ? 2 : 1};
+}
 
 Var System::margin(const Loss::Batch& batch, const Var& v, const Chosen& positive,
                    const Chosen& negative, const revisiting::Triplets* triplets,

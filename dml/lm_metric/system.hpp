@@ -53,6 +53,8 @@ class System {
 
   SystemTerms operator()(const Loss::Batch& batch, const StepDraws& draws) const;
   const Head& head() const { return head_; }
+  /// What the criterion needs of a batch.
+  Requirements requirements() const;
 
  private:
   Var criterion(const Loss::Batch& batch, const Var& v, const Chosen& positive,

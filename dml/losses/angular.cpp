@@ -58,9 +58,9 @@ class Angular final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_coupled_rows<AngularRows>();
+const bool angular_added = add_coupled_rows<AngularRows>();
 
-const Register<Loss, Angular> registered{{
+const Register<Loss, Angular> angular_loss{{
     .name = "angular",
     .summary = "the angle at the negative of every triangle with a positive pair is bounded",
     .paper = "Wang et al., Deep Metric Learning with Angular Loss, ICCV 2017",

@@ -5,8 +5,6 @@
 namespace dml {
 namespace {
 
-constexpr double degree = 3.14159265358979323846 / 180;
-
 /// Cross-entropy of z_y = scale cos(angle_y + m) for angle_y <= pi - m, scale (cos_y - m sin m)
 /// beyond, and z_c = scale cos_c. Where 1 - cos_y^2 < 1e-12 (1e-6 in f32) the embedding is parallel
 /// to its class vector, and no gradient flows through z_y.
@@ -41,7 +39,7 @@ class ArcFace final : public ClassLoss {
   double margin_, scale_;
 };
 
-const Register<Loss, ArcFace> registered{{
+const Register<Loss, ArcFace> arcface_loss{{
     .name = "arcface",
     .summary = "softmax over scaled cosines, a margin added to the own angle",
     .paper = "Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, CVPR "

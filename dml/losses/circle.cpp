@@ -32,9 +32,9 @@ class Circle final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<CircleRow>();
+const bool circle_added = add_row_loss<CircleRow>();
 
-const Register<Loss, Circle> registered{{
+const Register<Loss, Circle> circle_loss{{
     .name = "circle",
     .summary = "pairs weighted by how far they are from their optimum",
     .paper = "Sun et al., Circle Loss: A Unified Perspective of Pair Similarity Optimization, CVPR "

@@ -33,10 +33,8 @@ struct CircleRow {
   DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
                             double* counts) const {
     const pairs::LogSum<T> p = side(team, row, true), n = side(team, row, false);
-    const T v = p.empty() || n.empty() ? T(0) : pairs::softplus(p.log() + n.log());
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(p.empty() || n.empty() ? T(0) : pairs::softplus(p.log() + n.log()), bounds,
+                    sums, counts);
   }
 
   template <class T, class Team>

@@ -23,7 +23,7 @@ std::string distance_name(const TupleOptions& options) {
                                        : Registry<Distance>::find(options.distance.name).about.name;
 }
 
-const Loss::Setup& checked(const Loss::Setup& setup) {
+const Loss::Setup& class_loss_setup(const Loss::Setup& setup) {
   if (setup.classes < 1 || setup.dim < 1)
     throw UsageError(fmt::format("class vectors of {} numbers for {} classes cannot be", setup.dim,
                                  setup.classes));
@@ -37,7 +37,7 @@ ClassLoss::ClassLoss(const ClassOptions& options, const Setup& setup, const Clas
                 wanted.only_distance.empty() ? distance_name(options) : wanted.only_distance),
       regularizer_(make_nested<Regularizer>(
           options.weight_regularizer,
-          {.classes = checked(setup).classes, .centers_per_class = wanted.per_class})),
+          {.classes = class_loss_setup(setup).classes, .centers_per_class = wanted.per_class})),
       regularizer_weight_(options.weight_reg_weight),
       classes_(setup.classes),
       per_class_(wanted.per_class),

@@ -6,6 +6,9 @@
 
 namespace dml {
 
+/// A degree in radians.
+inline constexpr double degree = 3.14159265358979323846 / 180;
+
 /// What losses with a learnt vector for every class have in common: a distance, a penalty on the
 /// vectors, and the rate at which they learn. A loss derives its Options from it and lists its own
 /// fields with with().

@@ -28,12 +28,24 @@ void check(const Loss::Batch& batch) {
 CommonLoss::CommonLoss(const CommonOptions& options)
     : reducer_(make_nested<Reducer>(options.reducer, {})),
       regularizer_(make_nested<Regularizer>(options.embedding_regularizer, {})),
+      miner_(make_nested<Miner>(options.miner, {})),
       regularizer_weight_(options.embedding_reg_weight) {
   if (!reducer_) throw UsageError("a loss needs a reducer\n  mean, sum, avg_non_zero, ..");
 }
 
 Var CommonLoss::operator()(const Batch& batch) {
   check(batch);
+  if (miner_ && batch.tuples == nullptr) {
+    Device& device = batch.embedding.device();
+    const Tuples mined = (*miner_)(device, {.embedding = batch.embedding.value(),
+                                            .labels = batch.labels,
+                                            .reference = batch.reference.value(),
+                                            .reference_labels = batch.reference_labels,
+                                            .random = batch.random});
+    Batch chosen = batch;
+    chosen.tuples = &mined;
+    return (*this)(chosen);
+  }
   const Var loss = compute(batch);
   if (!regularizer_) return loss;
   const Var penalty = regularizer_weight_ * (*regularizer_)(batch.embedding);

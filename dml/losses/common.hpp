@@ -5,6 +5,7 @@
 
 #include "dml/distance.hpp"
 #include "dml/loss.hpp"
+#include "dml/miner.hpp"
 #include "dml/reducer.hpp"
 #include "dml/regularizer.hpp"
 
@@ -17,6 +18,7 @@ struct CommonOptions {
 
   Nested reducer;
   Nested embedding_regularizer{};
+  Nested miner{};
   double embedding_reg_weight = 1;
   static constexpr std::tuple fields{
       nested<Reducer>("reducer", &CommonOptions::reducer,
@@ -25,6 +27,8 @@ struct CommonOptions {
                           "penalty on the embeddings that is added"),
       field("embedding_reg_weight", &CommonOptions::embedding_reg_weight, "weight of that penalty",
             {0, 1e6}),
+      nested<Miner>("miner", &CommonOptions::miner,
+                    "chooses pairs or triplets, where none are given"),
   };
   /// The fields of a loss: these and its own.
   template <class... Fields> static constexpr auto with(const Fields&... own) {
@@ -49,7 +53,7 @@ struct TupleOptions : CommonOptions {
 /// A loss whose value is a sum of reduced sub-losses and of a penalty on the embeddings.
 class CommonLoss : public Loss {
  public:
-  /// compute() and the penalty, in this order.
+  /// The miner, compute() and the penalty, in this order.
   Var operator()(const Batch& batch) final;
 
  protected:
@@ -67,6 +71,7 @@ class CommonLoss : public Loss {
  private:
   std::unique_ptr<Reducer> reducer_;
   std::unique_ptr<Regularizer> regularizer_;
+  std::unique_ptr<Miner> miner_;
   double regularizer_weight_;
 };
 

@@ -52,7 +52,7 @@ class SnrContrastive final : public Contrastive {
   SnrContrastive(const Options& options, const Setup&) : Contrastive(options, "snr") {}
 };
 
-const bool added = add_row_loss<ContrastiveRow>();
+const bool contrastive_added = add_row_loss<ContrastiveRow>();
 
 const Register<Loss, Contrastive> contrastive{{
     .name = "contrastive",

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_row_loss_cuda<ContrastiveRow>();
+const bool contrastive_added = add_row_loss_cuda<ContrastiveRow>();
 }  // namespace
 }  // namespace dml

@@ -25,32 +25,28 @@ struct ContrastiveRow {
     const pairs::Within<T> in(positives), out(negatives);
     const T* d = row.values;
     const float* r = row.relation;
-    sums[0] = team.sum(row.size, [&](std::int64_t j) {
-      const T v = positive_value(d[j]);
-      return in(v) ? T(pairs::positive(r[j])) * v : T(0);
+    const Four<double> all = team.sum4(row.size, [=, this](std::int64_t j) {
+      const T p = positive_value(d[j]), n = negative_value(d[j]);
+      const T near = T(pairs::positive(r[j])), far = T(pairs::negative(r[j]));
+      return Four<T>{in(p) ? near * p : T(0), in(p) ? near : T(0), out(n) ? far * n : T(0),
+                     out(n) ? far : T(0)};
     });
-    counts[0] = team.sum(row.size, [&](std::int64_t j) {
-      return in(positive_value(d[j])) ? T(pairs::positive(r[j])) : T(0);
-    });
-    sums[1] = team.sum(row.size, [&](std::int64_t j) {
-      const T v = negative_value(d[j]);
-      return out(v) ? T(pairs::negative(r[j])) * v : T(0);
-    });
-    counts[1] = team.sum(row.size, [&](std::int64_t j) {
-      return out(negative_value(d[j])) ? T(pairs::negative(r[j])) : T(0);
-    });
+    sums[0] = all.a;
+    counts[0] = all.b;
+    sums[1] = all.c;
+    counts[1] = all.d;
   }
 
   template <class T, class Team>
   DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {
-    const pairs::Within<T> in(positives), out(negatives);
+    // A value of 0 has no slope, whatever the bounds say.
+    const pairs::Within<T> in(positives.above(0)), out(negatives.above(0));
     const T *d = row.values, pull = up[0] * T(sign), push = up[1] * T(sign);
     const float* r = row.relation;
-    team.each(row.size, [&](std::int64_t j) {
-      const T p = positive_value(d[j]), n = negative_value(d[j]);
-      const T toward = p > T(0) && in(p) ? T(pairs::positive(r[j])) : T(0);
-      const T away = n > T(0) && out(n) ? T(pairs::negative(r[j])) : T(0);
-      gradient[j] = pull * toward - push * away;
+    team.each(row.size, [=, this](std::int64_t j) {
+      const T toward = in(positive_value(d[j])) ? pull * T(pairs::positive(r[j])) : T(0);
+      const T away = out(negative_value(d[j])) ? push * T(pairs::negative(r[j])) : T(0);
+      gradient[j] = toward - away;
     });
     return T(0);
   }

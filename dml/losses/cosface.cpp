@@ -37,7 +37,7 @@ class CosFace final : public ClassLoss {
   double margin_, scale_;
 };
 
-const Register<Loss, CosFace> registered{{
+const Register<Loss, CosFace> cosface_loss{{
     .name = "cosface",
     .summary = "softmax over scaled cosines, a margin taken off the own one",
     .paper = "Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018",

@@ -11,17 +11,16 @@
 #include "ops/arithmetic.hpp"
 #include "ops/l2_normalize.hpp"
 
-namespace dml {
+namespace dml::division {
 namespace {
-
-using namespace division;
 
 constexpr std::int64_t never = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t long_after = 1000;  // epochs between clusterings, once they have ended
 
-/// What Divide & Conquer does may be set; names are those of the published command line.
+/// What may be set of Divide & Conquer; names and defaults are those of the published command line
+/// (the published runs have other values: see the presets).
 struct DivideOptions {
-  std::int64_t nb_clusters = 32, mod_epoch = 2, mod_epoch_freeze = 0;
+  std::int64_t nb_clusters = 1, mod_epoch = 2, mod_epoch_freeze = 0;
   std::string hierarchy = "top_bot";
   std::int64_t force_full_embedding_epoch = 0;
   bool stop_recluster = false, penultimate_for_clusters = true, published_matching = false;
@@ -30,7 +29,7 @@ struct DivideOptions {
   bool masks_sum_for_full_emb = false;
   std::string masks_normalize_before_sum = "none", masking_init = "ones";
   double masking_lambda = 1, mask_lr_mult = 1, mask_wd_mult = 0;
-  std::string criterion = "margin", miner = "distanceweighted";
+  std::string criterion = "margin", miner = "easypeasy";
   double margin = 0.2, nu = 0, beta = 1.2, alpha = 1;
   bool class_beta = false, soft_loss = false, learn_alpha = false;
   std::string embedding_layer = "embedding";
@@ -116,14 +115,14 @@ class Divide final : public Loss {
     Setup inner = setup;
     inner.scope = setup.scope / "inner";
     inner_ = make_nested<Loss>(options_.inner, inner);
-    if (inner_ || options_.criterion == "margin") {
+    if (!inner_ && options_.criterion == "margin") {
       beta_ = &setup.scope.parameter("beta", {options_.class_beta ? setup.classes : 1},
                                      init::constant(options_.beta));
       beta_->trainable = options_.class_beta;
       beta_->group = "beta";
       beta_->decay_scale = 0;
     }
-    if (options_.criterion == "npairs") {
+    if (!inner_ && options_.criterion == "npairs") {
       alpha_ = &setup.scope.parameter("alpha", {1}, init::constant(options_.alpha));
       alpha_->trainable = options_.learn_alpha;
       alpha_->group = "alpha";
@@ -132,7 +131,8 @@ class Divide final : public Loss {
   }
 
   Requirements requirements() const override {
-    return {.images_per_class = 1, .classes = 2, .training_set = options_.nb_clusters > 1};
+    const bool divides = options_.nb_clusters > 1;
+    return {.images_per_class = 1, .classes = 2, .training_set = divides, .one_part = divides};
   }
 
   void before_epoch(EpochView& view) override {
@@ -184,6 +184,12 @@ class Divide final : public Loss {
     if (options_.mod_epoch_freeze >= options_.mod_epoch && options_.mod_epoch_freeze > 0)
       throw UsageError(fmt::format("mod_epoch_freeze = {} must be below mod_epoch = {}",
                                    options_.mod_epoch_freeze, options_.mod_epoch));
+    if (options_.mod_epoch_freeze > 0 && options_.nb_clusters > 1 && !has_embedding_layer())
+      throw UsageError(fmt::format(
+          "mod_epoch_freeze = {} lets the net rest but for its embedding layer '{}', and there is "
+          "none: nothing would learn\n  set loss.mod_epoch_freeze=0, or --embedding-dim for a "
+          "layer",
+          options_.mod_epoch_freeze, options_.embedding_layer));
     if (options_.fixed_mask && options_.masking_init != "ones")
       throw UsageError("fixed masks begin with ones: masking_init = ones");
     if (options_.fixed_mask && setup.dim < whole_levels(options_.nb_clusters))
@@ -195,8 +201,10 @@ class Divide final : public Loss {
           "classes\n  set nb_clusters to a smaller number",
           options_.nb_clusters, setup.images));
     if (options_.nb_clusters > setup.classes)
-      throw UsageError(fmt::format("{} clusters were asked for, the training set has {} classes",
-                                   options_.nb_clusters, setup.classes));
+      throw UsageError(fmt::format(
+          "{} clusters were asked for, the training set has {} classes\n  set nb_clusters to a "
+          "smaller number: --set loss.nb_clusters={}",
+          options_.nb_clusters, setup.classes, std::max<std::int64_t>(1, setup.classes / 4)));
     const std::int64_t doublings = levels() - 1;
     if (options_.hierarchy == "top_bot" && merge_epoch() <= doublings * options_.mod_epoch)
       throw UsageError(fmt::format(
@@ -205,6 +213,12 @@ class Divide final : public Loss {
           merge_epoch(), options_.nb_clusters, doublings * options_.mod_epoch));
   }
 
+  bool has_embedding_layer() const {
+    const auto& all = store_.all();
+    return std::any_of(all.begin(), all.end(), [this](const Parameter& one) {
+      return one.name.rfind(options_.embedding_layer + ".", 0) == 0;
+    });
+  }
   std::int64_t merge_epoch() const {
     return options_.force_full_embedding_epoch == 0 ? never : options_.force_full_embedding_epoch;
   }
@@ -361,7 +375,7 @@ class Divide final : public Loss {
   Tensor unit_;
 };
 
-const Register<Loss, Divide> registered{{
+const Register<Loss, Divide> divide_loss{{
     .name = "divide",
     .summary =
         "clusters of the training set train parts of the embedding, which are merged at last",
@@ -373,4 +387,4 @@ const Register<Loss, Divide> registered{{
 }};
 
 }  // namespace
-}  // namespace dml
+}  // namespace dml::division

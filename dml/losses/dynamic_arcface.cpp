@@ -61,7 +61,7 @@ class DynamicArcFace final : public ClassLoss {
   Parameter& margins_;  // of every class; a buffer, so that a run that goes on has them
 };
 
-const Register<Loss, DynamicArcFace> registered{{
+const Register<Loss, DynamicArcFace> dynamic_arcface_loss{{
     .name = "dynamic_arcface",
     .summary = "ArcFace with wider margins for classes of few images",
     .paper = "Ha et al., Google Landmark Recognition 2020 Competition Third Place Solution, 2020",

@@ -223,13 +223,14 @@ class DynamicSoftMargin final : public TripletLoss {
   Parameter& histogram_;
 };
 
-const bool added = kernel::soft_margin_rows.add(Backend::reference, sum_rows) &&
-                   kernel::soft_margin_list.add(Backend::reference, sum_list) &&
-                   kernel::soft_margin_tables.add(Backend::reference, make_tables) &&
-                   kernel::soft_margin_rows_bwd.add(Backend::reference, differentiate_rows) &&
-                   kernel::soft_margin_list_bwd.add(Backend::reference, differentiate_list);
+const bool dynamic_soft_margin_added =
+    kernel::soft_margin_rows.add(Backend::reference, sum_rows) &&
+    kernel::soft_margin_list.add(Backend::reference, sum_list) &&
+    kernel::soft_margin_tables.add(Backend::reference, make_tables) &&
+    kernel::soft_margin_rows_bwd.add(Backend::reference, differentiate_rows) &&
+    kernel::soft_margin_list_bwd.add(Backend::reference, differentiate_list);
 
-const Register<Loss, DynamicSoftMargin> registered{{
+const Register<Loss, DynamicSoftMargin> dynamic_soft_margin_loss{{
     .name = "dynamic_soft_margin",
     .summary = "triplets weighted by how many others they are worse than",
     .paper = "Zhang & Rusinkiewicz, Learning Local Descriptors With a CDF-Based Dynamic Soft "

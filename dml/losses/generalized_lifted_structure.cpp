@@ -34,7 +34,7 @@ class GeneralizedLifted final : public TupleLoss {
   Options options_;
 };
 
-const Register<Loss, GeneralizedLifted> registered{{
+const Register<Loss, GeneralizedLifted> generalized_lifted_structure_loss{{
     .name = "generalized_lifted_structure",
     .summary = "lifted structure with all positives of an anchor at once",
     .paper = "Hermans et al., In Defense of the Triplet Loss for Person Re-Identification, 2017",

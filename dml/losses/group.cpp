@@ -73,7 +73,7 @@ class GroupLoss final : public Loss {
   Classifier classifier_;
 };
 
-const Register<Loss, GroupLoss> registered{{
+const Register<Loss, GroupLoss> group_loss{{
     .name = "group",
     .summary = "class probabilities of a batch are refined by the similarity of its images",
     .paper = "Elezi et al., The Group Loss for Deep Metric Learning, ECCV 2020",

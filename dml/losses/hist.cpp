@@ -152,7 +152,7 @@ class Hist final : public CommonLoss {
   Linear second_;
 };
 
-const Register<Loss, Hist> registered{{
+const Register<Loss, Hist> hist_loss{{
     .name = "hist",
     .summary = "classes as distributions, whose hypergraph classifies the images of a batch "
                "together",

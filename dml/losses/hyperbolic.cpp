@@ -7,12 +7,12 @@
 #include "ops/arithmetic.hpp"
 #include "ops/clamp.hpp"
 #include "ops/class_margin.hpp"
+#include "ops/euclidean.hpp"
 #include "ops/matmul.hpp"
 #include "ops/norm.hpp"
 #include "ops/repeat.hpp"
 #include "ops/softmax.hpp"
 #include "ops/square_root.hpp"
-#include "ops/squared_distance.hpp"
 #include "ops/sum.hpp"
 #include "ops/tanh.hpp"
 #include "ops/unit_rows.hpp"
@@ -80,14 +80,14 @@ class Hyperbolic final : public CommonLoss {
     const Var lengths = matmul(squares, squares, {.a = false, .b = true});
     const Var products = matmul(x, x, {.a = false, .b = true});
     const Var under = clamp_min(affine(products, -2 * c, 1) + (c * c) * lengths, 1e-12);
-    const Var apart = squared_distance(x, x) / under;
+    const Var apart = euclidean(x, 2) / under;
     return (2 / std::sqrt(c)) * artanh(std::sqrt(c) * square_root(apart));
   }
 
   Options options_;
 };
 
-const Register<Loss, Hyperbolic> registered{{
+const Register<Loss, Hyperbolic> hyperbolic_loss{{
     .name = "hyperbolic",
     .summary = "cross-entropy of distances in the Poincare ball",
     .paper = "Ermolov et al., Hyperbolic Vision Transformers: Combining Improvements in Metric "

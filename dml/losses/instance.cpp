@@ -38,7 +38,7 @@ class Instance final : public TupleLoss {
   double gamma_;
 };
 
-const Register<Loss, Instance> registered{{
+const Register<Loss, Instance> instance_loss{{
     .name = "instance",
     .summary = "kept for comparison with pytorch-metric-learning; not recommended",
     .paper = "Zheng et al., Dual-Path Convolutional Image-Text Embeddings with Instance Loss, ACM "

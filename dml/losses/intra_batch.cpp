@@ -19,10 +19,8 @@
 #include "ops/matmul.hpp"
 #include "ops/softmax.hpp"
 
-namespace dml {
+namespace dml::intra_batch {
 namespace {
-
-using namespace intra_batch;
 
 const std::set<std::string> known_terms{"ce",        "lsce",      "focalce", "gnn",
                                         "lsgnn",     "focalgnn",  "center",  "triplet",
@@ -218,7 +216,7 @@ class IntraBatch final : public Loss {
   Var total_;  // of the batch at hand
 };
 
-const Register<Loss, IntraBatch> registered{{
+const Register<Loss, IntraBatch> intra_batch_loss{{
     .name = "intra_batch",
     .summary = "the images of a batch exchange messages before they are classified",
     .paper = "Seidenschwarz et al., Learning Intra-Batch Connections for Deep Metric Learning, "
@@ -231,4 +229,4 @@ const Register<Loss, IntraBatch> registered{{
 }};
 
 }  // namespace
-}  // namespace dml
+}  // namespace dml::intra_batch

@@ -52,9 +52,10 @@ class IntraPairVariance final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<PairValuesRow>() && add_row_loss<PairVarianceRow>();
+const bool intra_pair_variance_added =
+    add_row_loss<PairValuesRow>() && add_row_loss<PairVarianceRow>();
 
-const Register<Loss, IntraPairVariance> registered{{
+const Register<Loss, IntraPairVariance> intra_pair_variance_loss{{
     .name = "intra_pair_variance",
     .summary = "pairs of one kind at about the same similarity; an addition to tuplet_margin",
     .paper = "Yu & Tao, Deep Metric Learning with Tuplet Margin Loss, ICCV 2019",

@@ -45,10 +45,10 @@ class LiftedStructure final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<NegativeLogSum>() && add_row_loss<LiftedRow>();
+const bool lifted_structure_added = add_row_loss<NegativeLogSum>() && add_row_loss<LiftedRow>();
 const bool also_added = add_row_loss<GeneralizedLiftedRow>();
 
-const Register<Loss, LiftedStructure> registered{{
+const Register<Loss, LiftedStructure> lifted_structure_loss{{
     .name = "lifted_structure",
     .summary = "every positive pair against the negatives of both its members",
     .paper = "Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016",

@@ -134,10 +134,7 @@ struct GeneralizedLiftedRow {
   template <class T, class Team>
   DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
                             double* counts) const {
-    const T v = value(side(team, row, true), side(team, row, false));
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(value(side(team, row, true), side(team, row, false)), bounds, sums, counts);
   }
   template <class T, class Team>
   DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {

@@ -91,6 +91,8 @@ class LmMetric final : public Loss {
     return terms.loss;
   }
 
+  Requirements requirements() const override { return system_.requirements(); }
+
   // Row i of a set gets the i-th latent, however the set is cut into batches.
   Var embed(const Var& features) override {
     const Shape shape{features.dim(0), system_.head().dim()};
@@ -133,7 +135,7 @@ class LmMetric final : public Loss {
   lm::System system_;
 };
 
-const Register<Loss, LmMetric> registered{{
+const Register<Loss, LmMetric> lm_metric_loss{{
     .name = "lm_metric",
     .summary = "learnt pair weights by policy gradient, and a flow as memory of batch contexts",
     .paper = "Yan et al., LM-Metric: Learned Pair Weighting and Contextual Memory for Deep Metric "

@@ -143,7 +143,7 @@ class Manifold final : public CommonLoss {
   Parameter& proxies_;
 };
 
-const Register<Loss, Manifold> registered{{
+const Register<Loss, Manifold> manifold_loss{{
     .name = "manifold",
     .summary = "similarity diffused over the batch draws every sample to a randomly chosen proxy",
     .paper = "Aziere and Todorovic, Ensemble Deep Manifold Similarity Learning Using Hard Proxies, "

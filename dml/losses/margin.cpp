@@ -131,9 +131,9 @@ class Margin final : public TripletLoss {
   Parameter* beta_ = nullptr;
 };
 
-const bool added = add_row_loss<MarginRow>();
+const bool margin_added = add_row_loss<MarginRow>();
 
-const Register<Loss, Margin> registered{{
+const Register<Loss, Margin> margin_loss{{
     .name = "margin",
     .summary = "positives within a boundary, negatives beyond it, by a margin; may be learnt",
     .paper = "Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017",

@@ -38,9 +38,9 @@ class MultiSimilarity final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<MultiSimilarityRow>();
+const bool multi_similarity_added = add_row_loss<MultiSimilarityRow>();
 
-const Register<Loss, MultiSimilarity> registered{{
+const Register<Loss, MultiSimilarity> multi_similarity_loss{{
     .name = "multi_similarity",
     .summary = "soft sums of all positives and of all negatives of every anchor",
     .paper = "Wang et al., Multi-Similarity Loss with General Pair Weighting, CVPR 2019",

@@ -1,5 +1,5 @@
 #pragma once
-#include "dml/pairs/row_loss.hpp"
+#include "dml/pairs/sides.hpp"
 
 namespace dml {
 
@@ -16,15 +16,11 @@ struct MultiSimilarityRow {
     return positive ? T(alpha) * apart : -T(beta) * apart;
   }
   template <class T, class Team>
-  DML_HOST_DEVICE pairs::LogSum<T> side(const Team& team, const Row<T>& row, bool positive) const {
-    const T wanted = positive ? T(1) : T(-1);
-    return pairs::log_sum<T>(
-        team, row.size,
-        [&](std::int64_t j) { return T(row.relation[j]) * wanted > T(0) ? T(1) : T(0); },
-        [&](std::int64_t j) { return exponent(row.values[j], positive); });
+  DML_HOST_DEVICE pairs::Sides<T> sides(const Team& team, const Row<T>& row) const {
+    return pairs::sides(team, row, [=, this](T d, bool positive) { return exponent(d, positive); });
   }
-  template <class T>
-  DML_HOST_DEVICE T value(const pairs::LogSum<T>& p, const pairs::LogSum<T>& n) const {
+  template <class T> DML_HOST_DEVICE T value(const pairs::Sides<T>& of) const {
+    const auto &p = of.positive, &n = of.negative;
     return (p.empty() ? T(0) : pairs::softplus(p.log()) / T(alpha)) +
            (n.empty() ? T(0) : pairs::softplus(n.log()) / T(beta));
   }
@@ -32,23 +28,22 @@ struct MultiSimilarityRow {
   template <class T, class Team>
   DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
                             double* counts) const {
-    const T v = value(side(team, row, true), side(team, row, false));
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(value(sides(team, row)), bounds, sums, counts);
   }
 
   template <class T, class Team>
   DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {
-    const pairs::LogSum<T> p = side(team, row, true), n = side(team, row, false);
-    const T scale = pairs::Within<T>(bounds)(value(p, n)) ? up[0] * T(sign) : T(0);
+    const pairs::Sides<T> of = sides(team, row);
+    const auto &p = of.positive, &n = of.negative;
+    const T scale = pairs::Within<T>(bounds)(value(of)) ? up[0] * T(sign) : T(0);
     const T pull = p.empty() ? T(0) : scale * pairs::sigmoid(p.log()) / static_cast<T>(p.sum);
     const T push = n.empty() ? T(0) : scale * pairs::sigmoid(n.log()) / static_cast<T>(n.sum);
-    team.each(row.size, [&](std::int64_t j) {
-      const bool positive = row.relation[j] > 0;
-      const T share = team.exp(exponent(row.values[j], positive) - (positive ? p.peak : n.peak));
-      const T factor = positive ? pull : row.relation[j] < 0 ? -push : T(0);
-      gradient[j] = row.relation[j] == 0 ? T(0) : factor * share;
+    const T* d = row.values;
+    const float* r = row.relation;
+    team.each(row.size, [=, this](std::int64_t j) {
+      const bool positive = r[j] > 0;
+      const T share = of.share(team, exponent(d[j], positive), positive);
+      gradient[j] = r[j] == 0 ? T(0) : (positive ? pull : -push) * share;
     });
     return T(0);
   }

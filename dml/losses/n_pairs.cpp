@@ -53,10 +53,10 @@ void first_pairs(Device&, const Tensor& relation, const Tensor& classes, Tensor&
   });
 }
 
-const bool added =
+const bool n_pairs_added =
     add_row_loss<NPairsRow>() && kernel::first_pairs.add(Backend::reference, first_pairs);
 
-const Register<Loss, NPairs> registered{{
+const Register<Loss, NPairs> n_pairs_loss{{
     .name = "n_pairs",
     .summary = "one pair of every class, each anchor against the partners of all classes",
     .paper =

@@ -25,10 +25,7 @@ struct NPairsRow {
   DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
                             double* counts) const {
     if (row.parameter < T(0)) return;
-    const T v = value(row, all(team, row));
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(value(row, all(team, row)), bounds, sums, counts);
   }
   template <class T, class Team>
   DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {

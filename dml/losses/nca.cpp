@@ -35,9 +35,9 @@ class Nca final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<NcaRow>();
+const bool nca_added = add_row_loss<NcaRow>();
 
-const Register<Loss, Nca> registered{{
+const Register<Loss, Nca> nca_loss{{
     .name = "nca",
     .summary = "soft nearest neighbours of the own class (neighbourhood components analysis)",
     .paper = "Goldberger et al., Neighbourhood Components Analysis, NIPS 2004",

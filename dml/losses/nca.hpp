@@ -28,10 +28,7 @@ struct NcaRow {
                             double* counts) const {
     const auto all = log_sum(team, row, false), own = log_sum(team, row, true);
     if (own.empty()) return;
-    const T v = row.parameter * (all.log() - own.log());
-    if (!pairs::Within<T>(bounds)(v)) return;
-    sums[0] = static_cast<double>(v);
-    counts[0] = 1;
+    pairs::enter<T>(row.parameter * (all.log() - own.log()), bounds, sums, counts);
   }
   template <class T, class Team>
   DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {

@@ -41,7 +41,7 @@ class NormalizedSoftmax final : public ClassLoss {
   double temperature_;
 };
 
-const Register<Loss, NormalizedSoftmax> registered{{
+const Register<Loss, NormalizedSoftmax> normalized_softmax_loss{{
     .name = "normalized_softmax",
     .summary = "softmax over similarities to normalised class vectors",
     .paper = "Wang et al., NormFace: L2 Hypersphere Embedding for Face Verification, MM 2017; Zhai "

@@ -30,9 +30,9 @@ class NtXent final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<NtXentRow>();
+const bool nt_xent_added = add_row_loss<NtXentRow>();
 
-const Register<Loss, NtXent> registered{{
+const Register<Loss, NtXent> nt_xent_loss{{
     .name = "nt_xent",
     .summary = "every positive pair against all negatives of its anchor (InfoNCE)",
     .paper = "Oord et al., Representation Learning with Contrastive Predictive Coding, 2018; "

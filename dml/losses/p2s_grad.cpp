@@ -74,7 +74,7 @@ class P2sGrad final : public Loss {
   Parameter& weight_;
 };
 
-const Register<Loss, P2sGrad> registered{{
+const Register<Loss, P2sGrad> p2s_grad_loss{{
     .name = "p2s_grad",
     .summary = "squared difference of cosines to class vectors and the one-hot label",
     .paper = "Zhang et al., P2SGrad: Refined Gradients for Optimizing Deep Face Models, CVPR 2019",

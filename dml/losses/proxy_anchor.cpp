@@ -73,7 +73,7 @@ class ProxyAnchor final : public ClassLoss {
   bool added_;
 };
 
-const Register<Loss, ProxyAnchor> registered{{
+const Register<Loss, ProxyAnchor> proxy_anchor_loss{{
     .name = "proxy_anchor",
     .summary = "every class's proxy is an anchor that draws its own images and pushes the others",
     .paper = "Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020",

@@ -102,7 +102,7 @@ class ProxyGml final : public ClassLoss {
   Options options_;
 };
 
-const Register<Loss, ProxyGml> registered{{
+const Register<Loss, ProxyGml> proxy_gml_loss{{
     .name = "proxy_gml",
     .summary = "every image is classified over the few proxies that lie nearest to it",
     .paper = "Zhu et al., Fewer is More: A Deep Graph Metric Learning Perspective Using Fewer "

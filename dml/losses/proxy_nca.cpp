@@ -79,7 +79,7 @@ class ProxyNcaPp final : public ProxyNca {
   ProxyNcaPp(const Options& options, const Setup& setup) : ProxyNca(options, setup) {}
 };
 
-const Register<Loss, ProxyNca> registered{{
+const Register<Loss, ProxyNca> proxy_nca_loss{{
     .name = "proxy_nca",
     .summary = "softmax over squared distances to one learnt proxy for every class",
     .paper = "Movshovitz-Attias et al., No Fuss Distance Metric Learning Using Proxies, ICCV 2017",

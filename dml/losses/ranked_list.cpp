@@ -56,9 +56,9 @@ class RankedList final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<RankedListRow>();
+const bool ranked_list_added = add_row_loss<RankedListRow>();
 
-const Register<Loss, RankedList> registered{{
+const Register<Loss, RankedList> ranked_list_loss{{
     .name = "ranked_list",
     .summary = "positives within one radius of the anchor, negatives beyond a larger one",
     .paper = "Wang et al., Ranked List Loss for Deep Metric Learning, CVPR 2019",

@@ -74,7 +74,7 @@ class Rcdml final : public CommonLoss {
   Parameter& proxies_;
 };
 
-const Register<Loss, Rcdml> registered{{
+const Register<Loss, Rcdml> rcdml_loss{{
     .name = "rcdml",
     .summary = "proxy-anchor on corrected proxies with constraints between proxies and between "
                "images",

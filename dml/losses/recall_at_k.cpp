@@ -14,7 +14,7 @@ namespace {
 /// min(k, number of positives), with the smooth ranks r_i = 1 + sum over j != i of
 /// sigmoid((s_j - s_i) / temperature) over the whole batch, the query included. Mean over the
 /// queries that have a positive.
-class RecallAtK final : public TupleLoss {
+class RecallAtKSurrogate final : public TupleLoss {
  public:
   struct Options : TupleOptions {
     Options() : TupleOptions({"cosine", {}}, "mean") {}
@@ -28,7 +28,7 @@ class RecallAtK final : public TupleLoss {
         field("tau_scale", &Options::tau_scale, "tau_k = tau_scale times k", {1e-6, 1e6}));
   };
 
-  RecallAtK(const Options& options, const Setup&) : TupleLoss(options), options_(options) {
+  RecallAtKSurrogate(const Options& options, const Setup&) : TupleLoss(options), options_(options) {
     std::istringstream list(options.ks);
     for (std::string one; std::getline(list, one, ',');) {
       std::int64_t k = 0;
@@ -87,7 +87,7 @@ class RecallAtK final : public TupleLoss {
   std::vector<std::int64_t> ks_;
 };
 
-const Register<Loss, RecallAtK> registered{{
+const Register<Loss, RecallAtKSurrogate> recall_at_k_loss{{
     .name = "recall_at_k",
     .summary = "a smooth form of recall at several k over the batch",
     .paper = "Patel et al., Recall@k Surrogate Loss with Large Batches and Similarity Mixup, CVPR "

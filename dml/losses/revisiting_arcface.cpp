@@ -50,7 +50,7 @@ class RevisitingArcFace final : public ClassLoss {
   Options options_;
 };
 
-const Register<Loss, RevisitingArcFace> registered{{
+const Register<Loss, RevisitingArcFace> revisiting_arcface_loss{{
     .name = "revisiting_arcface",
     .summary = "ArcFace as Revisiting-DML has it: all cosines are cut to positive values",
     .paper = "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep "

@@ -1,14 +1,11 @@
 // The criteria of Revisiting-DML that look at the whole batch, with nothing to choose but
 // positives.
 #include "dml/revisiting/mined_loss.hpp"
+#include "dml/revisiting/paper.hpp"
 #include "ops/arithmetic.hpp"
 
 namespace dml::revisiting {
 namespace {
-
-constexpr const char* study =
-    "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep Metric "
-    "Learning, ICML 2020";
 
 class Lifted final : public Loss {
  public:
@@ -121,25 +118,25 @@ class Histogram final : public Loss {
 const Register<Loss, Lifted> lifted_loss{{
     .name = "revisiting_lifted",
     .summary = "generalised lifted structure, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "embeddings as they come (head.normalize none). Learning rate 1e-5.",
 }};
 const Register<Loss, Npair> npair_loss{{
     .name = "revisiting_npair",
     .summary = "n-pair loss with a random positive for every image, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "embeddings as they come (head.normalize none). Learning rate 1e-5.",
 }};
 const Register<Loss, Angular> angular_loss{{
     .name = "revisiting_angular",
     .summary = "angular loss beside an n-pair loss, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "embeddings as they come (head.normalize none). Learning rate 1e-5.",
 }};
 const Register<Loss, Multisimilarity> multisimilarity_loss{{
     .name = "revisiting_multisimilarity",
     .summary = "multi-similarity with its own mining, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "mean over the anchors that keep a positive and a negative. Learning rate 1e-5, "
                "embeddings of unit length.",
 }};

@@ -92,7 +92,7 @@ class RevisitingSoftTriplet final : public ClassLoss {
   Options options_;
 };
 
-const Register<Loss, RevisitingSoftTriplet> registered{{
+const Register<Loss, RevisitingSoftTriplet> revisiting_softtriplet_loss{{
     .name = "revisiting_softtriplet",
     .summary = "SoftTriple with its regulariser as Revisiting-DML defines it",
     .paper = "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep "

@@ -1,5 +1,6 @@
-// The criteria of Revisiting-DML on triplets, with the miners of that study.
+// The criteria of Revisiting-DML on triplets, with the miners of that paper.
 #include "dml/revisiting/mined_loss.hpp"
+#include "dml/revisiting/paper.hpp"
 #include "ops/arithmetic.hpp"
 #include "ops/categorical.hpp"
 #include "ops/gather.hpp"
@@ -7,10 +8,6 @@
 
 namespace dml::revisiting {
 namespace {
-
-constexpr const char* study =
-    "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep Metric "
-    "Learning, ICML 2020";
 
 class Contrastive final : public MinedLoss {
  public:
@@ -144,34 +141,34 @@ class Snr final : public MinedLoss {
 const Register<Loss, Contrastive> contrastive_loss{{
     .name = "revisiting_contrastive",
     .summary = "contrastive loss on mined triplets, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "mean over all triplets, inactive ones too; 1e-6 is added to every component of a "
                "difference. Learning rate 1e-5, embeddings of unit length.",
 }};
 const Register<Loss, Triplet> triplet_loss{{
     .name = "revisiting_triplet",
     .summary = "triplet loss on squared distances of mined triplets, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "mean over all triplets, inactive ones too. Learning rate 1e-5.",
 }};
 const Register<Loss, Margin> margin_loss{{
     .name = "revisiting_margin",
     .summary = "margin loss with learnt boundaries on mined triplets, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "divided by the number of triplets with an active term; one with two counts once. "
                "Learning rate 1e-5, boundaries 5e-4.",
 }};
 const Register<Loss, Quadruplet> quadruplet_loss{{
     .name = "revisiting_quadruplet",
     .summary = "quadruplet loss on mined triplets, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "the published code compares every triplet with every fourth image; `paper` does "
                "as Chen et al., CVPR 2017. Learning rate 1e-5.",
 }};
 const Register<Loss, Snr> snr_loss{{
     .name = "revisiting_snr",
     .summary = "signal-to-noise ratios of mined triplets, as in Revisiting-DML",
-    .paper = study,
+    .paper = paper,
     .details = "mean over active triplets. Learning rate 1e-5.",
 }};
 

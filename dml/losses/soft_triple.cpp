@@ -60,7 +60,7 @@ class SoftTriple final : public ClassLoss {
   Options options_;
 };
 
-const Register<Loss, SoftTriple> registered{{
+const Register<Loss, SoftTriple> soft_triple_loss{{
     .name = "soft_triple",
     .summary = "softmax over similarities to several centers of every class, softly combined",
     .paper = "Qian et al., SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, ICCV "

@@ -37,7 +37,7 @@ class SoftmaxLoss final : public Loss {
   Classifier classifier_;
 };
 
-const Register<Loss, SoftmaxLoss> registered{{
+const Register<Loss, SoftmaxLoss> softmax_loss{{
     .name = "softmax",
     .summary = "cross-entropy of a linear classifier; the first stage of several methods",
     .aliases = {"cross_entropy", "classification"},

@@ -7,8 +7,6 @@
 namespace dml {
 namespace {
 
-constexpr double degree = 3.14159265358979323846 / 180;
-
 /// ArcFace on cos_c = the largest cosine to one of the K vectors of class c; the gradient goes to
 /// that vector alone.
 class SubCenterArcFace final : public ClassLoss {
@@ -52,7 +50,7 @@ class SubCenterArcFace final : public ClassLoss {
   double margin_, scale_;
 };
 
-const Register<Loss, SubCenterArcFace> registered{{
+const Register<Loss, SubCenterArcFace> sub_center_arcface_loss{{
     .name = "sub_center_arcface",
     .summary = "ArcFace with several vectors for every class, of which the nearest counts",
     .paper = "Deng et al., Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy Web "

@@ -35,9 +35,9 @@ class SupCon final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<SupConRow>();
+const bool sup_con_added = add_row_loss<SupConRow>();
 
-const Register<Loss, SupCon> registered{{
+const Register<Loss, SupCon> sup_con_loss{{
     .name = "sup_con",
     .summary = "every positive of an anchor against all others (supervised contrastive)",
     .paper = "Khosla et al., Supervised Contrastive Learning, NeurIPS 2020 (the \"out\" form)",

@@ -47,9 +47,9 @@ class ThresholdConsistentMargin final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<ThresholdConsistentRow>();
+const bool threshold_consistent_margin_added = add_row_loss<ThresholdConsistentRow>();
 
-const Register<Loss, ThresholdConsistentMargin> registered{{
+const Register<Loss, ThresholdConsistentMargin> threshold_consistent_margin_loss{{
     .name = "threshold_consistent_margin",
     .summary = "the same cosine thresholds for all classes; a regulariser for another loss",
     .paper = "Zhang et al., Threshold-Consistent Margin Loss for Open-World Deep Metric Learning, "

@@ -73,9 +73,9 @@ class TripletMargin final : public TripletLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<TripletRow>() && add_coupled_rows<SwappedTriplets>();
+const bool triplet_margin_added = add_row_loss<TripletRow>() && add_coupled_rows<SwappedTriplets>();
 
-const Register<Loss, TripletMargin> registered{{
+const Register<Loss, TripletMargin> triplet_margin_loss{{
     .name = "triplet_margin",
     .summary = "the negative of a triplet further than its positive, by a margin",
     .paper = "Weinberger & Saul, Distance Metric Learning for Large Margin Nearest Neighbor "

@@ -28,8 +28,7 @@ class TupletMargin final : public TupleLoss {
  protected:
   Var compute(const Batch& batch) override {
     const double angle = options_.margin * 3.14159265358979323846 / 180;
-    const RowSums sums = row_loss(TupletMarginRow{.cosine = std::cos(angle),
-                                                  .sine = std::sin(angle),
+    const RowSums sums = row_loss(TupletMarginRow{.positive = {std::cos(angle), std::sin(angle)},
                                                   .scale = options_.scale,
                                                   .bounds = reducer().bounds("loss")},
                                   matrix(batch), relation(batch));
@@ -40,9 +39,9 @@ class TupletMargin final : public TupleLoss {
   Options options_;
 };
 
-const bool added = add_row_loss<TupletMarginRow>();
+const bool tuplet_margin_added = add_row_loss<TupletMarginRow>();
 
-const Register<Loss, TupletMargin> registered{{
+const Register<Loss, TupletMargin> tuplet_margin_loss{{
     .name = "tuplet_margin",
     .summary = "every positive pair, made easier by an angle, against all negatives",
     .paper = "Yu & Tao, Deep Metric Learning with Tuplet Margin Loss, ICCV 2019",

@@ -1,19 +1,16 @@
 #pragma once
-#include "dml/pairs/row_loss.hpp"
+#include "dml/pairs/against_negatives.hpp"
 
 namespace dml {
 
-/// Positive pairs: softplus(g - scale cos(theta - margin)), g the LSE of scale cos over negatives.
-/// cos(theta - b) = c cos b + sqrt(1 - c^2) sin b; nothing flows through a pair that is collinear
-/// up to rounding, where that root has no finite slope.
-struct TupletMarginRow {
+/// A cosine c whose angle is made smaller by a margin b: cos(theta - b) = c cos b + sqrt(1 - c^2)
+/// sin b. Nothing flows through a pair that is collinear up to rounding, where that root has no
+/// finite slope.
+struct NearerPositive {
   static constexpr const char* name = "tuplet_margin";
-  static constexpr int parts = 1;
   double cosine = 1, sine = 0;  ///< of the margin
-  double scale = 64;
-  Bounds bounds{};
 
-  template <class T> DML_HOST_DEVICE T shifted(T c) const {
+  template <class T> DML_HOST_DEVICE T value(T c) const {
     using std::sqrt;
     const T rest = T(1) - c * c;
     return c * T(cosine) + (rest > T(0) ? sqrt(rest) : T(0)) * T(sine);
@@ -24,53 +21,7 @@ struct TupletMarginRow {
     return rest < (sizeof(T) == 8 ? T(1e-12) : T(1e-6)) ? T(0)
                                                         : T(cosine) - c / sqrt(rest) * T(sine);
   }
-  template <class T, class Team>
-  DML_HOST_DEVICE pairs::LogSum<T> negatives(const Team& team, const Row<T>& row) const {
-    return pairs::log_sum<T>(
-        team, row.size, [&](std::int64_t j) { return pairs::negative(row.relation[j]); },
-        [&](std::int64_t j) { return T(scale) * row.values[j]; });
-  }
-
-  template <class T, class Team>
-  DML_HOST_DEVICE void sums(const Team& team, const Row<T>& row, double* sums,
-                            double* counts) const {
-    const pairs::Within<T> in(bounds);
-    const pairs::LogSum<T> all = negatives(team, row);
-    const T g = all.empty() ? T(0) : all.log();
-    const auto value = [&](std::int64_t j) {
-      return all.empty() ? T(0) : pairs::softplus(g - T(scale) * shifted(row.values[j]));
-    };
-    sums[0] = team.sum(row.size, [&](std::int64_t j) {
-      if (!(row.relation[j] > 0)) return T(0);
-      const T v = value(j);
-      return in(v) ? T(row.relation[j]) * v : T(0);
-    });
-    counts[0] = team.sum(row.size, [&](std::int64_t j) {
-      return row.relation[j] > 0 && in(value(j)) ? T(row.relation[j]) : T(0);
-    });
-  }
-
-  template <class T, class Team>
-  DML_HOST_DEVICE T gradient(const Team& team, const Row<T>& row, const T* up, T* gradient) const {
-    const pairs::Within<T> in(bounds);
-    const pairs::LogSum<T> all = negatives(team, row);
-    const T g = all.empty() ? T(0) : all.log(), s = T(scale);
-    const auto pull = [&](std::int64_t j) {
-      if (!(row.relation[j] > 0) || all.empty()) return T(0);
-      const T t = g - s * shifted(row.values[j]);
-      return in(pairs::softplus(t)) ? T(row.relation[j]) * pairs::sigmoid(t) : T(0);
-    };
-    const T push =
-        all.empty() ? T(0) : static_cast<T>(team.sum(row.size, pull) / all.sum) * up[0] * s;
-    team.each(row.size, [&](std::int64_t j) {
-      const T w = T(pairs::negative(row.relation[j]));
-      gradient[j] = w > T(0) ? push * w * team.exp(s * row.values[j] - all.peak) : T(0);
-    });
-    for (std::int64_t p = 0; p < row.size; ++p)
-      if (row.relation[p] > 0)
-        team.at(p, [&] { gradient[p] = -up[0] * s * slope(row.values[p]) * pull(p); });
-    return T(0);
-  }
 };
+using TupletMarginRow = AgainstNegatives<NearerPositive>;
 
 }  // namespace dml

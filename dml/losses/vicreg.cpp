@@ -83,7 +83,7 @@ class Vicreg final : public CommonLoss {
   Options options_;
 };
 
-const Register<Loss, Vicreg> registered{{
+const Register<Loss, Vicreg> vicreg_loss{{
     .name = "vicreg",
     .summary = "two views of an image agree, components vary and are not correlated",
     .paper = "Bardes et al., VICReg: Variance-Invariance-Covariance Regularization for "

@@ -1,5 +1,6 @@
 #include "dml/metric.hpp"
 #include "dml/metrics/ranking.hpp"
+#include "dml/revisiting/paper.hpp"
 
 namespace dml {
 namespace {
@@ -118,10 +119,6 @@ class MeanReciprocalRank final : public RankingMetric {
   std::int64_t k_;
 };
 
-constexpr const char* roth =
-    "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep Metric "
-    "Learning, ICML 2020";
-
 const Register<Metric, MeanAveragePrecision> map{{
     .name = "map",
     .summary = "mean average precision over the whole ranking, or its first k (map@1000)",
@@ -132,24 +129,24 @@ const Register<Metric, MeanAveragePrecision> map{{
 const Register<Metric, FixedDepth<0>> map_all{{
     .name = "map_all",
     .summary = "mAP of Revisiting-DML over the whole ranking, divided by the size of the class",
-    .paper = roth,
+    .paper = revisiting::paper,
     .details = "a perfect ranking of a class of n scores (n - 1) / n",
     .aliases = {"revisiting_map"},
 }};
 const Register<Metric, FixedDepth<1023>> map_lim{{
     .name = "map_lim",
     .summary = "the same over the 1023 nearest",
-    .paper = roth,
+    .paper = revisiting::paper,
 }};
 const Register<Metric, FixedDepth<1000>> map_1000{{
     .name = "map_1000",
     .summary = "the same over the 1000 nearest",
-    .paper = roth,
+    .paper = revisiting::paper,
 }};
 const Register<Metric, ClassDepth> map_c{{
     .name = "map_c",
     .summary = "the same over as many nearest as the class has items",
-    .paper = roth,
+    .paper = revisiting::paper,
 }};
 const Register<Metric, MeanReciprocalRank> mrr{{
     .name = "mrr",

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "dml/metric.hpp"
+#include "dml/revisiting/paper.hpp"
 
 namespace dml {
 namespace {
@@ -113,26 +114,22 @@ template <Which which> class ClassDistance final : public GalleryMetric {
   }
 };
 
-constexpr const char* roth =
-    "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep Metric "
-    "Learning, ICML 2020";
-
 const Register<Metric, ClassDistance<Which::intra>> intra{{
     .name = "intra_distance",
     .summary = "mean 1 - cosine within a class",
-    .paper = roth,
+    .paper = revisiting::paper,
     .aliases = {"dists@intra"},
 }};
 const Register<Metric, ClassDistance<Which::inter>> inter{{
     .name = "inter_distance",
     .summary = "mean 1 - cosine between the means of classes",
-    .paper = roth,
+    .paper = revisiting::paper,
     .aliases = {"dists@inter"},
 }};
 const Register<Metric, ClassDistance<Which::ratio>> ratio{{
     .name = "intra_over_inter",
     .summary = "embedding density: intra_distance / inter_distance",
-    .paper = roth,
+    .paper = revisiting::paper,
     .aliases = {"dists@intra_over_inter"},
 }};
 

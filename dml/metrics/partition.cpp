@@ -17,7 +17,7 @@ template <class Counts> double entropy(const Counts& counts, double n) {
   return sum;
 }
 
-template <class Counts> double pairs(const Counts& counts) {
+template <class Counts> double pairs_of(const Counts& counts) {
   double sum = 0;
   for (const auto& [part, count] : counts) sum += count * (count - 1) / 2;
   return sum;
@@ -71,9 +71,9 @@ double Overlap::information() const {
 
 double Overlap::entropy_a() const { return entropy(in_a_, items_); }
 double Overlap::entropy_b() const { return entropy(in_b_, items_); }
-double Overlap::pairs_a() const { return pairs(in_a_); }
-double Overlap::pairs_b() const { return pairs(in_b_); }
-double Overlap::pairs_both() const { return pairs(in_both_); }
+double Overlap::pairs_a() const { return pairs_of(in_a_); }
+double Overlap::pairs_b() const { return pairs_of(in_b_); }
+double Overlap::pairs_both() const { return pairs_of(in_both_); }
 
 double Overlap::expected_information() const {
   const std::int64_t n = static_cast<std::int64_t>(items_);

@@ -37,7 +37,7 @@ class RecallAtK final : public RankingMetric {
   std::int64_t k_;
 };
 
-const Register<Metric, RecallAtK> registered{{
+const Register<Metric, RecallAtK> recall_at_k_metric{{
     .name = "recall",
     .summary = "share of queries with an item of their class among the k nearest",
     .paper = "Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016",

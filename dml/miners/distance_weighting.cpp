@@ -28,8 +28,9 @@ void fast(Device& device, const Tensor& distance, const Tensor& labels, const Te
                  });
 }
 
-const bool added = kernel::distance_weighting.add(Backend::reference, reference) &&
-                   kernel::distance_weighting.add(Backend::cpu, fast);
+const bool distance_weighting_added =
+    kernel::distance_weighting.add(Backend::reference, reference) &&
+    kernel::distance_weighting.add(Backend::cpu, fast);
 
 }  // namespace
 }  // namespace dml

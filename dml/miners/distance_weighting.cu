@@ -23,7 +23,7 @@ void table(Device& device, const Tensor& distance, const Tensor& labels, const T
   visit_float(p.dtype(), [&]<class T>() { rows<T>(context, distance, labels, others, rule, p); });
 }
 
-const bool added = kernel::distance_weighting.add(Backend::cuda, table);
+const bool distance_weighting_added = kernel::distance_weighting.add(Backend::cuda, table);
 
 }  // namespace
 }  // namespace dml

@@ -5,7 +5,7 @@
 namespace dml {
 namespace {
 
-const bool added = add_rule<AdamRule<false>>() && add_rule<AdamRule<true>>();
+const bool adam_added = add_rule<AdamRule<false>>() && add_rule<AdamRule<true>>();
 
 struct AdamOptions {
   double lr = 1e-3;

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_rule_cuda<AdamRule<false>>() && add_rule_cuda<AdamRule<true>>();
+const bool adam_added = add_rule_cuda<AdamRule<false>>() && add_rule_cuda<AdamRule<true>>();
 }  // namespace
 }  // namespace dml

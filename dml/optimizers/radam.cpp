@@ -5,7 +5,7 @@
 namespace dml {
 namespace {
 
-const bool added = add_rule<RAdamRule>();
+const bool radam_added = add_rule<RAdamRule>();
 
 struct RAdamOptions {
   double lr = 1e-3;
@@ -61,7 +61,7 @@ class RAdamTorch final : public RAdamBase<RAdamTorch> {
   using RAdamBase::RAdamBase;
 };
 
-const Register<Optimizer, RAdam> registered{{
+const Register<Optimizer, RAdam> radam_optimizer{{
     .name = "radam",
     .summary = "Adam that waits with its adaptive rate until the variance can be trusted",
     .paper = "Liu et al., On the Variance of the Adaptive Learning Rate and Beyond, ICLR 2020",

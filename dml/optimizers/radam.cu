@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_rule_cuda<RAdamRule>();
+const bool radam_added = add_rule_cuda<RAdamRule>();
 }  // namespace
 }  // namespace dml

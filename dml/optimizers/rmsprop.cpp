@@ -5,7 +5,7 @@
 namespace dml {
 namespace {
 
-const bool added = add_rule<RmsPropRule>();
+const bool rmsprop_added = add_rule<RmsPropRule>();
 
 struct RmsPropOptions {
   double lr = 1e-2;
@@ -44,7 +44,7 @@ class RmsProp final : public RuleOptimizer<RmsProp, RmsPropRule, RmsPropOptions>
   }
 };
 
-const Register<Optimizer, RmsProp> registered{{
+const Register<Optimizer, RmsProp> rmsprop_optimizer{{
     .name = "rmsprop",
     .summary = "divides gradients by the root of their mean square",
     .paper = "Tieleman and Hinton, Lecture 6.5, Coursera 2012",

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_rule_cuda<RmsPropRule>();
+const bool rmsprop_added = add_rule_cuda<RmsPropRule>();
 }  // namespace
 }  // namespace dml

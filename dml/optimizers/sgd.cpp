@@ -5,7 +5,7 @@
 namespace dml {
 namespace {
 
-const bool added = add_rule<SgdRule>();
+const bool sgd_added = add_rule<SgdRule>();
 
 struct SgdOptions {
   double lr = 1e-2;
@@ -44,7 +44,7 @@ class Sgd final : public RuleOptimizer<Sgd, SgdRule, SgdOptions> {
   }
 };
 
-const Register<Optimizer, Sgd> registered{{
+const Register<Optimizer, Sgd> sgd_optimizer{{
     .name = "sgd",
     .summary = "stochastic gradient descent with momentum",
     .paper = "Sutskever et al., On the importance of initialization and momentum in deep learning, "

@@ -3,6 +3,6 @@
 
 namespace dml {
 namespace {
-const bool added = add_rule_cuda<SgdRule>();
+const bool sgd_added = add_rule_cuda<SgdRule>();
 }  // namespace
 }  // namespace dml

@@ -53,9 +53,9 @@ void mark(Device&, const kernel::PickInputs& in, Tensor& valid) {
   });
 }
 
-const bool added = kernel::pick.add(Backend::reference, forward) &&
-                   kernel::pick_bwd.add(Backend::reference, backward) &&
-                   kernel::valid_entries.add(Backend::reference, mark);
+const bool pick_added = kernel::pick.add(Backend::reference, forward) &&
+                        kernel::pick_bwd.add(Backend::reference, backward) &&
+                        kernel::valid_entries.add(Backend::reference, mark);
 
 }  // namespace
 

@@ -52,14 +52,14 @@ void from_product(Device&, const Tensor& relation, const TripletFilter& filter, 
   }
 }
 
-std::int64_t length_of(const Tuples& list) {
+std::int64_t relation_length(const Tuples& list) {
   const std::int64_t most = list.anchor.size();
   return list.count.defined() ? std::clamp<std::int64_t>(*list.count.raw<std::int64_t>(), 0, most)
                               : most;
 }
 
 void from_list(Device&, const Tuples& list, Tensor& out) {
-  const std::int64_t q = out.dim(1), length = length_of(list);
+  const std::int64_t q = out.dim(1), length = relation_length(list);
   float* to = out.raw<float>();
   std::fill_n(to, out.size(), 0.0F);
   for (std::int64_t t = 0; t < length; ++t) {
@@ -84,7 +84,7 @@ void occurrences(Device&, const Tensor& relation, bool triplets, bool anchors_on
 void occurrences_in_list(Device&, const Tuples& list, bool anchors_only, Tensor& out) {
   float* to = out.raw<float>();
   std::fill_n(to, out.size(), 0.0F);
-  for (std::int64_t t = 0, length = length_of(list); t < length; ++t) {
+  for (std::int64_t t = 0, length = relation_length(list); t < length; ++t) {
     to[list.anchor.raw<std::int64_t>()[t]] += 1;
     if (anchors_only) continue;
     to[list.positive.raw<std::int64_t>()[t]] += 1;
@@ -113,13 +113,13 @@ void look_at_both(Device&, const Tensor& relation, Tensor& out) {
   visit_float(out.dtype(), [&]<class T>() { *out.raw<T>() = low < 0 && high > 0 ? T(1) : T(0); });
 }
 
-const bool added = kernel::label_relation.add(Backend::reference, from_labels) &&
-                   kernel::product_relation.add(Backend::reference, from_product) &&
-                   kernel::list_relation.add(Backend::reference, from_list) &&
-                   kernel::relation_occurrences.add(Backend::reference, occurrences) &&
-                   kernel::list_occurrences.add(Backend::reference, occurrences_in_list) &&
-                   kernel::relative_counts.add(Backend::reference, relative) &&
-                   kernel::both_sides.add(Backend::reference, look_at_both);
+const bool relation_added = kernel::label_relation.add(Backend::reference, from_labels) &&
+                            kernel::product_relation.add(Backend::reference, from_product) &&
+                            kernel::list_relation.add(Backend::reference, from_list) &&
+                            kernel::relation_occurrences.add(Backend::reference, occurrences) &&
+                            kernel::list_occurrences.add(Backend::reference, occurrences_in_list) &&
+                            kernel::relative_counts.add(Backend::reference, relative) &&
+                            kernel::both_sides.add(Backend::reference, look_at_both);
 
 }  // namespace
 }  // namespace dml

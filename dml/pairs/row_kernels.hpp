@@ -27,10 +27,12 @@ Row<T> row_of(const Tensor& matrix, const RowInputs& in, std::int64_t i, const T
           up};
 }
 
-/// Rows [first, last) of the forward kernel.
+/// Rows [first, last) of the forward kernel. Everything is inlined into it, and the functor copied:
+/// what its loops read is then in registers, and they are vectorised.
 template <class F, class T, class Team>
-void sum_rows(const F& f, const Tensor& matrix, const RowInputs& in, Tensor& sums,
-              std::int64_t first, std::int64_t last) {
+[[gnu::flatten]] void sum_rows(const F& functor, const Tensor& matrix, const RowInputs& in,
+                               Tensor& sums, std::int64_t first, std::int64_t last) {
+  const F f = functor;
   const std::int64_t n = matrix.dim(0);
   for (std::int64_t i = first; i < last; ++i) {
     std::array<double, F::parts> totals{}, counts{};
@@ -44,9 +46,11 @@ void sum_rows(const F& f, const Tensor& matrix, const RowInputs& in, Tensor& sum
 
 /// Rows [first, last) of the backward kernel.
 template <class F, class T, class Team>
-void differentiate_rows(const F& f, const Tensor& matrix, const RowInputs& in, const Tensor& up,
-                        Tensor& dmatrix, Tensor& dparameter, std::int64_t first,
-                        std::int64_t last) {
+[[gnu::flatten]] void differentiate_rows(const F& functor, const Tensor& matrix,
+                                         const RowInputs& in, const Tensor& up, Tensor& dmatrix,
+                                         Tensor& dparameter, std::int64_t first,
+                                         std::int64_t last) {
+  const F f = functor;
   const std::int64_t n = matrix.dim(0), q = matrix.dim(1);
   for (std::int64_t i = first; i < last; ++i) {
     std::array<T, F::parts> own{};

@@ -13,6 +13,18 @@ struct BlockTeam {
     for (std::int64_t j = threadIdx.x; j < n; j += blockDim.x) part += static_cast<double>(f(j));
     return cuda::block_sum(part);
   }
+  template <class F> DML_HOST_DEVICE Four<double> sum4(std::int64_t n, const F& f) const {
+    Four<double> part;
+    for (std::int64_t j = threadIdx.x; j < n; j += blockDim.x) {
+      const auto t = f(j);
+      part.a += static_cast<double>(t.a);
+      part.b += static_cast<double>(t.b);
+      part.c += static_cast<double>(t.c);
+      part.d += static_cast<double>(t.d);
+    }
+    return {cuda::block_sum(part.a), cuda::block_sum(part.b), cuda::block_sum(part.c),
+            cuda::block_sum(part.d)};
+  }
   template <class F> DML_HOST_DEVICE auto largest(std::int64_t n, const F& f) const {
     using T = decltype(f(n));
     T most = T(-HUGE_VALF);
@@ -27,6 +39,7 @@ struct BlockTeam {
   }
 #else
   template <class F> DML_HOST_DEVICE double sum(std::int64_t, const F&) const { return 0; }
+  template <class F> DML_HOST_DEVICE Four<double> sum4(std::int64_t, const F&) const { return {}; }
   template <class F> DML_HOST_DEVICE auto largest(std::int64_t n, const F&) const {
     return decltype(std::declval<const F&>()(n))(0);
   }

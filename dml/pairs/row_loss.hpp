@@ -18,8 +18,16 @@ template <class T> struct Within {
   T low, high;
   DML_HOST_DEVICE explicit Within(const Bounds& bounds)
       : low(T(bounds.low)), high(T(bounds.high)) {}
-  DML_HOST_DEVICE bool operator()(T value) const { return value > low && value < high; }
+  DML_HOST_DEVICE bool operator()(T value) const { return (value > low) & (value < high); }
 };
+
+/// The sums of a loss with one value for each anchor: it counts if it lies within the bounds.
+template <class T>
+DML_HOST_DEVICE void enter(T value, const Bounds& bounds, double* sums, double* counts) {
+  if (!Within<T>(bounds)(value)) return;
+  sums[0] = static_cast<double>(value);
+  counts[0] = 1;
+}
 
 }  // namespace pairs
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/check.hpp"
 
@@ -26,10 +27,14 @@ inline float vector_exp(float x) {
   return x < -87.3F ? 0.0F : y * std::bit_cast<float>(bits);
 }
 
+/// Up to four terms that are summed up in one pass.
+template <class T> struct Four { T a{}, b{}, c{}, d{}; };
+
 /// The threads that work on one row of a matrix, for the reference backend: one, in plain loops.
 /// Row losses are written against a team, so that the same code serves all backends; what they see
 /// of it:
 ///   sum(n, f)      f(0) + .. + f(n - 1), in f64, the same on every thread
+///   sum4(n, f)     the same of a Four of terms
 ///   largest(n, f)  the largest f(j), -infinity for n = 0
 ///   each(n, f)     f(j) for all j; f may write to column j alone
 ///   at(j, f)       f() by the thread that has column j in each()
@@ -39,6 +44,17 @@ struct PlainTeam {
   template <class F> double sum(std::int64_t n, const F& f) const {
     double total = 0;
     for (std::int64_t j = 0; j < n; ++j) total += static_cast<double>(f(j));
+    return total;
+  }
+  template <class F> Four<double> sum4(std::int64_t n, const F& f) const {
+    Four<double> total;
+    for (std::int64_t j = 0; j < n; ++j) {
+      const auto t = f(j);
+      total.a += static_cast<double>(t.a);
+      total.b += static_cast<double>(t.b);
+      total.c += static_cast<double>(t.c);
+      total.d += static_cast<double>(t.d);
+    }
     return total;
   }
   template <class F> auto largest(std::int64_t n, const F& f) const {
@@ -64,6 +80,26 @@ struct VectorTeam {
 #pragma omp simd reduction(+ : part)
       for (std::int64_t j = k; j < end; ++j) part += f(j);
       total += static_cast<double>(part);
+    }
+    return total;
+  }
+  template <class F> Four<double> sum4(std::int64_t n, const F& f) const {
+    Four<double> total;
+    for (std::int64_t k = 0; k < n; k += 256) {
+      const std::int64_t end = std::min(k + 256, n);
+      float a = 0, b = 0, c = 0, d = 0;
+#pragma omp simd reduction(+ : a, b, c, d)
+      for (std::int64_t j = k; j < end; ++j) {
+        const Four<float> t = f(j);
+        a += t.a;
+        b += t.b;
+        c += t.c;
+        d += t.d;
+      }
+      total.a += static_cast<double>(a);
+      total.b += static_cast<double>(b);
+      total.c += static_cast<double>(c);
+      total.d += static_cast<double>(d);
     }
     return total;
   }
@@ -93,6 +129,14 @@ template <class T> DML_HOST_DEVICE T sigmoid(T t) {
   using std::abs, std::exp;
   const T small = exp(-abs(t));
   return (t < T(0) ? small : T(1)) / (T(1) + small);
+}
+/// f(std::true_type) or f(std::false_type): what a loop must not ask in every round.
+template <class F> DML_HOST_DEVICE void either(bool condition, const F& f) {
+  if (condition) {
+    f(std::true_type{});
+  } else {
+    f(std::false_type{});
+  }
 }
 /// How often a pair was chosen as a positive one.
 DML_HOST_DEVICE inline float positive(float relation) { return relation > 0 ? relation : 0.0F; }

@@ -89,7 +89,8 @@ void fraction_forward(Device&, const Tensor& totals, const kernel::FractionInput
                       Tensor& factor) {
   double below = in.denominators.defined() ? 0 : 1;
   if (in.denominators.defined())
-    for (const double count : in.denominators.data<double>()) below += count;
+    for (std::int64_t i = 0; i < in.denominators.size(); ++i)
+      below += in.denominators.raw<double>()[i];
   visit_float(totals.dtype(), [&]<class T>() {
     double above = 0;
     for (std::int64_t i = 0; i < totals.size(); ++i)
@@ -118,11 +119,11 @@ void invert(Device&, const kernel::Counts& counts, Tensor& inverse) {
   });
 }
 
-const bool added = kernel::sum_items.add(Backend::reference, sum_forward) &&
-                   kernel::sum_items_bwd.add(Backend::reference, sum_backward) &&
-                   kernel::fraction_fwd.add(Backend::reference, fraction_forward) &&
-                   kernel::fraction_bwd.add(Backend::reference, fraction_backward) &&
-                   kernel::inverse_counts.add(Backend::reference, invert);
+const bool items_added = kernel::sum_items.add(Backend::reference, sum_forward) &&
+                         kernel::sum_items_bwd.add(Backend::reference, sum_backward) &&
+                         kernel::fraction_fwd.add(Backend::reference, fraction_forward) &&
+                         kernel::fraction_bwd.add(Backend::reference, fraction_backward) &&
+                         kernel::inverse_counts.add(Backend::reference, invert);
 
 }  // namespace
 

@@ -181,8 +181,8 @@ class Multiple final : public Reducer {
   std::unique_ptr<Reducer> rest_;
 };
 
-const Register<Reducer, Mean> mean{{.name = "mean", .summary = "mean of all values"}};
-const Register<Reducer, Sum> sum{{.name = "sum", .summary = "sum of all values"}};
+const Register<Reducer, Mean> mean_reducer{{.name = "mean", .summary = "mean of all values"}};
+const Register<Reducer, Sum> sum_reducer{{.name = "sum", .summary = "sum of all values"}};
 const Register<Reducer, AvgNonZero> avg_non_zero{
     {.name = "avg_non_zero", .summary = "mean of the values above 0"}};
 const Register<Reducer, Threshold> threshold{

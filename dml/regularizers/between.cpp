@@ -18,7 +18,7 @@ namespace dml {
 namespace {
 
 /// Without options.
-struct Nothing {
+struct NoPairOptions {
   static constexpr std::tuple<> fields{};
 };
 
@@ -26,7 +26,7 @@ struct Nothing {
 /// Works on blocks of rows, so that the matrix of all of them never exists.
 class RegularFace final : public Regularizer {
  public:
-  using Options = Nothing;
+  using Options = NoPairOptions;
   RegularFace(Options, const Setup&) {}
 
   Var operator()(const Var& rows) const override {
@@ -53,7 +53,7 @@ class RegularFace final : public Regularizer {
 /// coincide cost nothing and get no gradient.
 class SparseCenters final : public Regularizer {
  public:
-  using Options = Nothing;
+  using Options = NoPairOptions;
   SparseCenters(Options, const Setup& setup)
       : classes_(setup.classes), centers_(setup.centers_per_class) {}
 

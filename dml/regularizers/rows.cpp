@@ -12,7 +12,7 @@ namespace dml {
 namespace {
 
 /// Mean over rows of |x|_p^power; a row of zeros gets no gradient.
-class Lp final : public Regularizer {
+class LpNorm final : public Regularizer {
  public:
   struct Options {
     double p = 2;
@@ -22,7 +22,7 @@ class Lp final : public Regularizer {
         field("power", &Options::power, "exponent of the norm", {1, 100}),
     };
   };
-  Lp(Options options, const Setup&) : options_(options) {}
+  LpNorm(Options options, const Setup&) : options_(options) {}
 
   Var operator()(const Var& rows) const override {
     const Var lengths = length(rows);
@@ -41,14 +41,14 @@ class Lp final : public Regularizer {
 };
 
 /// Without options.
-struct Nothing {
+struct NoRowOptions {
   static constexpr std::tuple<> fields{};
 };
 
 /// Mean over rows of |sum_d x_d|.
 class ZeroMean final : public Regularizer {
  public:
-  using Options = Nothing;
+  using Options = NoRowOptions;
   ZeroMean(Options, const Setup&) {}
   Var operator()(const Var& rows) const override { return mean(abs(sum(rows, -1))); }
 };
@@ -56,7 +56,7 @@ class ZeroMean final : public Regularizer {
 /// Mean over rows of (|w|^2 - mean |w|^2)^2 / 4.
 class CenterInvariant final : public Regularizer {
  public:
-  using Options = Nothing;
+  using Options = NoRowOptions;
   CenterInvariant(Options, const Setup&) {}
   Var operator()(const Var& rows) const override {
     const Var squares = sum(square(rows), -1);
@@ -65,7 +65,7 @@ class CenterInvariant final : public Regularizer {
   }
 };
 
-const Register<Regularizer, Lp> lp{{
+const Register<Regularizer, LpNorm> lp{{
     .name = "lp",
     .summary = "mean p-norm of the rows",
 }};

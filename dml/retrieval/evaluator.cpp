@@ -87,8 +87,8 @@ void drop_first(const Neighbours& from, std::span<const std::int64_t> self, Neig
 }
 
 /// The part of a list of queries that a block is about.
-std::vector<std::int64_t> part(const std::vector<std::int64_t>& all, std::int64_t first,
-                               std::int64_t count) {
+std::vector<std::int64_t> slice_of(const std::vector<std::int64_t>& all, std::int64_t first,
+                                   std::int64_t count) {
   return {all.begin() + first, all.begin() + first + count};
 }
 
@@ -113,7 +113,7 @@ class Evaluator {
   }
 
   Evaluation run(const std::vector<std::unique_ptr<Metric>>& metrics) {
-    for (const Distance distance : {Distance::cosine, Distance::euclidean})
+    for (const SearchDistance distance : {SearchDistance::cosine, SearchDistance::euclidean})
       search_by(distance, metrics);
     result_.neighbours.query_class = query_class_;
     result_.neighbours.gallery_class = gallery_class_;
@@ -132,16 +132,16 @@ class Evaluator {
   class View;
 
   GroundTruth truth() const { return {query_class_, gallery_class_, positives_, class_size_}; }
-  Distance distance_of(const Metric& metric) const {
+  SearchDistance distance_of(const Metric& metric) const {
     return metric.distance.value_or(options_.distance);
   }
   static std::string heading(const Metric& metric) {
     if (!metric.distance) return metric.name();
-    return (*metric.distance == Distance::cosine ? "c_" : "e_") + metric.name();
+    return (*metric.distance == SearchDistance::cosine ? "c_" : "e_") + metric.name();
   }
 
   /// Searches for the metrics that want this distance, and for the neighbours that are kept.
-  void search_by(Distance distance, const std::vector<std::unique_ptr<Metric>>& metrics) {
+  void search_by(SearchDistance distance, const std::vector<std::unique_ptr<Metric>>& metrics) {
     std::int64_t k = distance == options_.distance ? options_.neighbours : 0;
     std::vector<std::pair<const RankingMetric*, std::vector<double>*>> wanted;
     for (const auto& metric : metrics) {
@@ -162,7 +162,7 @@ class Evaluator {
   }
 
   /// Hands over blocks of neighbours as the metrics see them: without the queries, with classes.
-  void blocks(Distance distance, std::int64_t k, const TakeBlock& take_block) {
+  void blocks(SearchDistance distance, std::int64_t k, const TakeBlock& take_block) {
     const bool drop = options_.exclude == Exclude::first;
     const std::span<const std::int64_t> left_out =
         drop ? std::span<const std::int64_t>() : std::span<const std::int64_t>(self_);
@@ -170,12 +170,12 @@ class Evaluator {
     block.gallery_class = gallery_class_;
     const auto finish = [&](std::int64_t first, const Neighbours& found) {
       if (drop)
-        drop_first(found, part(self_, first, found.queries), block);
+        drop_first(found, slice_of(self_, first, found.queries), block);
       else
         copy_ranks(found, block);
-      block.query_class = part(query_class_, first, block.queries);
-      block.positives = part(positives_, first, block.queries);
-      block.class_size = part(class_size_, first, block.queries);
+      block.query_class = slice_of(query_class_, first, block.queries);
+      block.positives = slice_of(positives_, first, block.queries);
+      block.class_size = slice_of(class_size_, first, block.queries);
       take_block(first, block);
     };
     const SearchOptions how{.distance = distance, .k = drop ? k + 1 : k};
@@ -203,7 +203,7 @@ class Evaluator {
 
   double value_of(const Metric& metric, const std::string& name);
   void describe();
-  std::vector<std::int64_t> cluster(Distance distance);
+  std::vector<std::int64_t> cluster(SearchDistance distance);
 
   Device& device_;
   const EvaluateOptions& options_;
@@ -213,7 +213,7 @@ class Evaluator {
   const std::vector<std::int64_t> query_class_, gallery_class_, self_, positives_, class_size_;
   const std::set<std::int64_t> classes_;
   Evaluation result_;
-  std::map<Distance, std::vector<std::int64_t>> clusters_;
+  std::map<SearchDistance, std::vector<std::int64_t>> clusters_;
   std::map<bool, std::vector<double>> singular_;  // of unit rows, or of rows as they are
   Tensor units_;
 };
@@ -221,7 +221,7 @@ class Evaluator {
 /// The gallery for one metric; what it computes is kept in the evaluator for the next.
 class Evaluator::View final : public GalleryView {
  public:
-  View(Evaluator& all, Distance distance, bool as_units)
+  View(Evaluator& all, SearchDistance distance, bool as_units)
       : all_(all), distance_(distance), as_units_(as_units) {}
   Device& device() override { return all_.device_; }
   const Tensor& embeddings() override { return as_units_ ? unit_embeddings() : all_.gallery_; }
@@ -243,13 +243,13 @@ class Evaluator::View final : public GalleryView {
 
  private:
   Evaluator& all_;
-  Distance distance_;
+  SearchDistance distance_;
   bool as_units_;
 };
 
 double Evaluator::value_of(const Metric& metric, const std::string& name) {
   if (const GalleryMetric* gallery = metric.gallery()) {
-    View view(*this, distance_of(metric), metric.distance == Distance::cosine);
+    View view(*this, distance_of(metric), metric.distance == SearchDistance::cosine);
     return (*gallery)(view);
   }
   if (options_.average == Average::queries) return mean_of(result_.of_queries.at(name));
@@ -258,19 +258,19 @@ double Evaluator::value_of(const Metric& metric, const std::string& name) {
   return mean_of(means);
 }
 
-std::vector<std::int64_t> Evaluator::cluster(Distance distance) {
+std::vector<std::int64_t> Evaluator::cluster(SearchDistance distance) {
   KMeansOptions how = options_.kmeans;
   if (how.clusters == 0) how.clusters = std::ssize(classes_);
   result_.protocol["kmeans_clusters"] = std::to_string(how.clusters);
   result_.protocol["kmeans_restarts"] = std::to_string(how.restarts);
   result_.protocol["kmeans_iterations"] = std::to_string(how.iterations);
   result_.protocol["kmeans_seed"] = std::to_string(how.seed);
-  View view(*this, distance, distance == Distance::cosine);
+  View view(*this, distance, distance == SearchDistance::cosine);
   return kmeans(device_, view.embeddings(), how).cluster;
 }
 
 void Evaluator::describe() {
-  const bool cosine = options_.distance == Distance::cosine;
+  const bool cosine = options_.distance == SearchDistance::cosine;
   const auto alone = std::count(positives_.begin(), positives_.end(), 0);
   const bool inside = std::any_of(self_.begin(), self_.end(),
                                   [](std::int64_t place) { return place != Neighbours::none; });

@@ -43,7 +43,7 @@ Average average_of(const std::string& name);
 
 /// @see evaluate
 struct EvaluateOptions {
-  Distance distance = Distance::cosine;
+  SearchDistance distance = SearchDistance::cosine;
   Exclude exclude = Exclude::query;
   Average average = Average::queries;
   std::int64_t neighbours = 0;            ///< so many of each query are kept in the result

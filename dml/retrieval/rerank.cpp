@@ -20,8 +20,8 @@ using Sparse = std::vector<std::pair<std::int64_t, double>>;
 /// Squared distances between rows, each divided by the largest of the first row.
 class Distances {
  public:
-  Distances(const Tensor& rows, Distance distance, int threads)
-      : rows_(distance == Distance::cosine ? unit_rows(rows) : rows),
+  Distances(const Tensor& rows, SearchDistance distance, int threads)
+      : rows_(distance == SearchDistance::cosine ? unit_rows(rows) : rows),
         largest_(static_cast<std::size_t>(rows.dim(0)), 0) {
     cpu::parallel_for(threads, rows_.dim(0), 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
@@ -59,7 +59,7 @@ class Distances {
 /// The nearest rows of every row, itself first.
 class Lists {
  public:
-  Lists(Device& device, const Tensor& rows, std::int64_t k, Distance distance)
+  Lists(Device& device, const Tensor& rows, std::int64_t k, SearchDistance distance)
       : k_(std::min(k, rows.dim(0))) {
     Ids self(static_cast<std::size_t>(rows.dim(0)));
     std::iota(self.begin(), self.end(), std::int64_t{0});

@@ -15,7 +15,7 @@ namespace {
 
 /// More candidates than k are kept by this many, to be ordered in f64.
 constexpr std::int64_t spare = 32;
-constexpr double shortest = 1e-12;
+constexpr double shortest_row = 1e-12;
 /// Neighbours in a block that is handed over, at 8 bytes each.
 constexpr std::int64_t block_neighbours = 8 << 20;
 
@@ -48,9 +48,9 @@ Tensor half_squares(const Tensor& x) {
 /// Exact distances of candidates, and their final order.
 class Ranking {
  public:
-  Ranking(const Tensor& queries, const Tensor& gallery, Distance distance)
+  Ranking(const Tensor& queries, const Tensor& gallery, SearchDistance distance)
       : queries_(queries), gallery_(gallery), distance_(distance) {
-    if (distance_ == Distance::cosine) {
+    if (distance_ == SearchDistance::cosine) {
       query_length_ = lengths(queries);
       gallery_length_ = lengths(gallery);
     }
@@ -70,7 +70,7 @@ class Ranking {
       const auto& [distance, i] = found[static_cast<std::size_t>(r)];
       result.index[static_cast<std::size_t>(row * result.k + r)] = static_cast<std::int32_t>(i);
       result.distance[static_cast<std::size_t>(row * result.k + r)] =
-          static_cast<float>(distance_ == Distance::cosine ? distance : std::sqrt(distance));
+          static_cast<float>(distance_ == SearchDistance::cosine ? distance : std::sqrt(distance));
     }
   }
 
@@ -80,12 +80,12 @@ class Ranking {
     const std::int64_t d = queries_.dim(1);
     const T *a = queries_.raw<T>() + q * d, *b = gallery_.raw<T>() + i * d;
     double sum = 0;
-    if (distance_ == Distance::cosine) {
+    if (distance_ == SearchDistance::cosine) {
 #pragma omp simd reduction(+ : sum)
       for (std::int64_t c = 0; c < d; ++c)
         sum += static_cast<double>(a[c]) * static_cast<double>(b[c]);
-      return 1 - sum / (std::max(query_length_[static_cast<std::size_t>(q)], shortest) *
-                        std::max(gallery_length_[static_cast<std::size_t>(i)], shortest));
+      return 1 - sum / (std::max(query_length_[static_cast<std::size_t>(q)], shortest_row) *
+                        std::max(gallery_length_[static_cast<std::size_t>(i)], shortest_row));
     }
 #pragma omp simd reduction(+ : sum)
     for (std::int64_t c = 0; c < d; ++c) {
@@ -97,7 +97,7 @@ class Ranking {
 
   const Tensor& queries_;
   const Tensor& gallery_;
-  Distance distance_;
+  SearchDistance distance_;
   std::vector<double> query_length_, gallery_length_;
 };
 
@@ -118,8 +118,8 @@ struct Prepared {
   Tensor rows, offset;
 };
 
-Prepared prepare(const Device& device, const Tensor& x, Distance distance) {
-  if (distance == Distance::cosine) return {device.upload(unit_rows(x)), {}};
+Prepared prepare(const Device& device, const Tensor& x, SearchDistance distance) {
+  if (distance == SearchDistance::cosine) return {device.upload(unit_rows(x)), {}};
   return {device.upload(x), device.upload(half_squares(x))};
 }
 
@@ -168,14 +168,14 @@ void check(const Tensor& queries, const Tensor& gallery, std::span<const std::in
 
 }  // namespace
 
-Distance distance_of(const std::string& name) {
-  if (name == "cosine") return Distance::cosine;
-  if (name == "euclidean") return Distance::euclidean;
+SearchDistance distance_of(const std::string& name) {
+  if (name == "cosine") return SearchDistance::cosine;
+  if (name == "euclidean") return SearchDistance::euclidean;
   throw UsageError(fmt::format("no distance named '{}'; known: cosine, euclidean", name));
 }
 
-const char* name_of(Distance distance) {
-  return distance == Distance::cosine ? "cosine" : "euclidean";
+const char* name_of(SearchDistance distance) {
+  return distance == SearchDistance::cosine ? "cosine" : "euclidean";
 }
 
 Tensor unit_rows(const Tensor& x) {
@@ -185,7 +185,7 @@ Tensor unit_rows(const Tensor& x) {
   visit_float(host.dtype(), [&]<class T>() {
     const std::int64_t d = host.dim(1);
     for (std::int64_t i = 0; i < host.dim(0); ++i) {
-      const double bounded = std::max(length[static_cast<std::size_t>(i)], shortest);
+      const double bounded = std::max(length[static_cast<std::size_t>(i)], shortest_row);
       for (std::int64_t c = i * d; c < (i + 1) * d; ++c)
         result.raw<T>()[c] = static_cast<T>(static_cast<double>(host.raw<T>()[c]) / bounded);
     }

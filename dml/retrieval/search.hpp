@@ -11,13 +11,13 @@
 namespace dml {
 
 /// "cosine" or "euclidean". @throws UsageError for other words.
-Distance distance_of(const std::string& name);
+SearchDistance distance_of(const std::string& name);
 /// The name of a distance.
-const char* name_of(Distance distance);
+const char* name_of(SearchDistance distance);
 
 /// @see search
 struct SearchOptions {
-  Distance distance = Distance::cosine;
+  SearchDistance distance = SearchDistance::cosine;
   std::int64_t k = 1;             ///< neighbours of each query
   std::int64_t query_rows = 256;  ///< of a tile; a tile of scores is query_rows x gallery_rows
   std::int64_t gallery_rows = 4096;
@@ -47,7 +47,7 @@ void search_blocks(Device& device, const Tensor& queries, const Tensor& gallery,
                    std::span<const std::int64_t> self, const SearchOptions& options,
                    const TakeBlock& take);
 
-/// Rows divided by their length (see Distance::cosine), computed in f64; on the host.
+/// Rows divided by their length (see SearchDistance::cosine), computed in f64; on the host.
 Tensor unit_rows(const Tensor& x);
 
 /// @throws NumericError naming the first row of a host tensor [n, d] that holds NaN or infinity.

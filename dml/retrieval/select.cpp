@@ -127,12 +127,12 @@ void subtract_row(Device& device, const Tensor& offset, Tensor& scores) {
   });
 }
 
-const bool added = kernel::select_best.add(Backend::reference, select_best) &&
-                   kernel::select_best.add(Backend::cpu, select_best) &&
-                   kernel::row_maximum.add(Backend::reference, row_maximum) &&
-                   kernel::row_maximum.add(Backend::cpu, row_maximum) &&
-                   kernel::subtract_row.add(Backend::reference, subtract_row) &&
-                   kernel::subtract_row.add(Backend::cpu, subtract_row);
+const bool select_added = kernel::select_best.add(Backend::reference, select_best) &&
+                          kernel::select_best.add(Backend::cpu, select_best) &&
+                          kernel::row_maximum.add(Backend::reference, row_maximum) &&
+                          kernel::row_maximum.add(Backend::cpu, row_maximum) &&
+                          kernel::subtract_row.add(Backend::reference, subtract_row) &&
+                          kernel::subtract_row.add(Backend::cpu, subtract_row);
 
 }  // namespace
 }  // namespace dml

@@ -120,9 +120,9 @@ void subtract_row(Device& device, const Tensor& offset, Tensor& scores) {
   visit_float(scores.dtype(), [&]<class T>() { subtract<T>(context, offset, scores); });
 }
 
-const bool added = kernel::select_best.add(Backend::cuda, select_best) &&
-                   kernel::row_maximum.add(Backend::cuda, row_maximum) &&
-                   kernel::subtract_row.add(Backend::cuda, subtract_row);
+const bool select_added = kernel::select_best.add(Backend::cuda, select_best) &&
+                          kernel::row_maximum.add(Backend::cuda, row_maximum) &&
+                          kernel::subtract_row.add(Backend::cuda, subtract_row);
 
 }  // namespace
 }  // namespace dml

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t block_rows = 256;
 
-double dot(const double* a, const double* b, std::int64_t n) {
+double product(const double* a, const double* b, std::int64_t n) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
@@ -29,23 +29,23 @@ class Triangle {
   void add(std::vector<double>& below, std::int64_t rows) {
     for (std::int64_t j = 0; j < d_; ++j) {
       double* own = below.data() + j * rows;
-      const double square = dot(own, own, rows);
+      const double square = product(own, own, rows);
       double& head = at(j, j);
       if (square == 0) continue;  // nothing to take away below the diagonal
       const double length = std::sqrt(head * head + square);
       const double pivot = head > 0 ? head + length : head - length;
       const double scale = 2 / (pivot * pivot + square);
       // The reflection I - scale v v^T with v = (pivot, own).
-      cpu::parallel_for(threads_, d_ - j - 1, 1 + (1 << 14) / rows,
-                        [&](std::int64_t first, std::int64_t last) {
-                          for (std::int64_t k = j + 1 + first; k < j + 1 + last; ++k) {
-                            double* other = below.data() + k * rows;
-                            const double along = scale * (pivot * at(j, k) + dot(own, other, rows));
-                            at(j, k) -= along * pivot;
+      cpu::parallel_for(
+          threads_, d_ - j - 1, 1 + (1 << 14) / rows, [&](std::int64_t first, std::int64_t last) {
+            for (std::int64_t k = j + 1 + first; k < j + 1 + last; ++k) {
+              double* other = below.data() + k * rows;
+              const double along = scale * (pivot * at(j, k) + product(own, other, rows));
+              at(j, k) -= along * pivot;
 #pragma omp simd
-                            for (std::int64_t i = 0; i < rows; ++i) other[i] -= along * own[i];
-                          }
-                        });
+              for (std::int64_t i = 0; i < rows; ++i) other[i] -= along * own[i];
+            }
+          });
       head = head > 0 ? -length : length;
     }
   }
@@ -65,7 +65,7 @@ class Triangle {
 
 /// Makes two columns orthogonal. @return whether they were not.
 bool rotate(double* a, double* b, std::int64_t n) {
-  const double aa = dot(a, a, n), bb = dot(b, b, n), ab = dot(a, b, n);
+  const double aa = product(a, a, n), bb = product(b, b, n), ab = product(a, b, n);
   const double tolerance = 1e-16 * static_cast<double>(10 + n);  // of the products themselves
   if (aa == 0 || bb == 0 || std::abs(ab) <= tolerance * std::sqrt(aa) * std::sqrt(bb)) return false;
   const double zeta = (bb - aa) / (2 * ab);
@@ -140,7 +140,7 @@ std::vector<double> singular_values(const Tensor& x, int threads) {
   std::vector<double> values(static_cast<std::size_t>(d));
   for (std::int64_t i = 0; i < d; ++i)
     values[static_cast<std::size_t>(i)] =
-        std::sqrt(dot(columns.data() + i * d, columns.data() + i * d, d));
+        std::sqrt(product(columns.data() + i * d, columns.data() + i * d, d));
   std::sort(values.begin(), values.end(), std::greater<>());
   return values;
 }

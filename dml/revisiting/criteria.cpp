@@ -8,6 +8,7 @@
 #include "ops/arithmetic.hpp"
 #include "ops/clamp.hpp"
 #include "ops/distance.hpp"
+#include "ops/euclidean.hpp"
 #include "ops/gather.hpp"
 #include "ops/l2_normalize.hpp"
 #include "ops/log.hpp"
@@ -134,7 +135,7 @@ Var lifted(const Var& v, const Labels& labels, double margin, double l2) {
   constexpr double eps = 1e-6;
   // |a - b + eps|^2 = |a - b|^2 + 2 eps sum(a - b) + d eps^2
   const Var sums = sum(v, 1);
-  const Var square_length = squared_distance(v, v) + 2 * eps * (columns(sums, n) - rows(sums, n)) +
+  const Var square_length = euclidean(v, 2) + 2 * eps * (columns(sums, n) - rows(sums, n)) +
                             static_cast<double>(v.dim(1)) * eps * eps;
   const Var d = square_root(clamp_min(square_length, 0));
   const Var pull = logsumexp(only(d, labels, true, -infinity), 1);
@@ -173,7 +174,7 @@ Var quadruplet(const Var& v, const Triplets& t, const Tensor& fourth, double fir
   const Var loss = mean_of(relu(near - norm(a - n) + first), t.counted);
   if (paper) return loss + mean_of(relu(near - norm(n - f) + second), t.counted);
   const std::int64_t count = near.dim(0);
-  Var all = relu(columns(near, count) - distance(n, f) + second);  // [i, j]
+  Var all = relu(columns(near, count) - euclidean(n, f) + second);  // [i, j]
   if (t.counted.defined()) {
     const Var weight = v.constant_like(t.counted);
     all = all * columns(weight, count) * rows(weight, count);

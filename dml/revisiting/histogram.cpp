@@ -13,7 +13,7 @@
 namespace dml {
 namespace {
 
-struct Histogram {
+struct HistogramLoss {
   Tensor labels, counts;
   PairHistogram rule;
   Tensor similarity{};  // kept for the backward pass
@@ -71,8 +71,9 @@ void backward(Device&, const Tensor& similarity, const Tensor& labels, const Ten
   });
 }
 
-const bool added = kernel::pair_histogram_fwd.add(Backend::reference, forward) &&
-                   kernel::pair_histogram_bwd.add(Backend::reference, backward);
+const bool revisiting_histogram_added =
+    kernel::pair_histogram_fwd.add(Backend::reference, forward) &&
+    kernel::pair_histogram_bwd.add(Backend::reference, backward);
 
 /// How many positive and negative pairs there are, at least 1 of each.   [2]
 Tensor pair_counts(const Labels& labels, DType type) {
@@ -98,7 +99,7 @@ Var revisiting::histogram(const Var& v, const Labels& labels, std::int64_t bins)
   Device& device = v.device();
   const Var s = matmul(v, v, {.a = false, .b = true});
   const Var h = apply(
-      Histogram{
+      HistogramLoss{
           device.upload(labels.tensor()), device.upload(pair_counts(labels, v.dtype())), {bins}},
       s);
   const Var positive = slice(h, 0, 0, 1), negative = slice(h, 0, 1, 2);

@@ -60,8 +60,8 @@ void backward(Device& device, const Tensor& similarity, const Tensor& labels, co
               [&]<class T>() { slopes<T>(context, similarity, labels, counts, rule, dh, ds); });
 }
 
-const bool added = kernel::pair_histogram_fwd.add(Backend::cuda, forward) &&
-                   kernel::pair_histogram_bwd.add(Backend::cuda, backward);
+const bool histogram_added = kernel::pair_histogram_fwd.add(Backend::cuda, forward) &&
+                             kernel::pair_histogram_bwd.add(Backend::cuda, backward);
 
 }  // namespace
 }  // namespace dml

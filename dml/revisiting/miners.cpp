@@ -8,7 +8,7 @@
 #include "engine/names.hpp"
 #include "ops/arithmetic.hpp"
 #include "ops/categorical.hpp"
-#include "ops/distance.hpp"
+#include "ops/euclidean.hpp"
 #include "ops/repeat.hpp"
 #include "ops/reshape.hpp"
 
@@ -150,7 +150,7 @@ void reference(Device&, const Tensor& distance, const Tensor& labels, const Choi
   });
 }
 
-const bool added = kernel::miner_choices.add(Backend::reference, reference);
+const bool miners_added = kernel::miner_choices.add(Backend::reference, reference);
 
 }  // namespace
 
@@ -200,7 +200,7 @@ std::vector<double> Support::weights() const {
 
 Tensor distances(const Var& v) {
   const Var fixed = v.detached();
-  return v.device().dense(distance(fixed, fixed).value());
+  return v.device().dense(euclidean(fixed).value());
 }
 
 Tensor choices(Device& device, const Tensor& distance, const Tensor& labels, const ChoiceRow& rule,

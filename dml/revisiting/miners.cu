@@ -27,7 +27,7 @@ void table(Device& device, const Tensor& distance, const Tensor& labels,
               [&]<class T>() { rows<T>(context, distance, labels, rule, positive, bins, p); });
 }
 
-const bool added = kernel::miner_choices.add(Backend::cuda, table);
+const bool miners_added = kernel::miner_choices.add(Backend::cuda, table);
 
 }  // namespace
 }  // namespace dml

@@ -127,7 +127,7 @@ class ClassesTimesImages final : public Sampler {
   std::vector<std::vector<std::int64_t>> classes_;
 };
 
-const Register<Sampler, ClassesTimesImages> registered{{
+const Register<Sampler, ClassesTimesImages> classes_times_images_sampler{{
     .name = "classes_times_images",
     .summary = "P different classes with K images each",
     .aliases = {"pk"},

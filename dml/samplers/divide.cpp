@@ -118,8 +118,14 @@ class Balanced {
 
 Rows npairs(const Batches& classes, const ClusterDraw& draw, RandomSequence& random) {
   Rows batch;
+  std::set<std::uint64_t> met;
   while (static_cast<std::int64_t>(batch.size()) < draw.batch) {
-    const Rows& one = classes[random.below(classes.size())];
+    std::uint64_t chosen = random.below(classes.size());
+    // The last draw must not leave the batch with a single class: it would have no negative.
+    const bool last = static_cast<std::int64_t>(batch.size()) + draw.images >= draw.batch;
+    if (last && met.size() == 1 && met.contains(chosen)) chosen = (chosen + 1) % classes.size();
+    met.insert(chosen);
+    const Rows& one = classes[chosen];
     for (std::int64_t i = 0; i < draw.images; ++i) batch.push_back(one[random.below(one.size())]);
   }
   batch.resize(static_cast<std::size_t>(draw.batch));
@@ -234,11 +240,27 @@ class DivideSampler final : public Sampler {
   void before_epoch(EpochView& view) override {
     parts_.assign(view.parts().begin(), view.parts().end());
   }
+  std::map<std::string, Tensor> state() const override {
+    if (parts_.empty()) return {};
+    return {{"parts", Tensor::of<std::int64_t>({static_cast<std::int64_t>(parts_.size())},
+                                               std::span<const std::int64_t>(parts_))}};
+  }
+  void restore(const std::map<std::string, Tensor>& state) override {
+    const auto found = state.find("parts");
+    if (found == state.end()) return;
+    if (found->second.size() != static_cast<std::int64_t>(labels_.size()))
+      throw FormatError(fmt::format("the checkpoint knows the clusters of {} images, there are {}",
+                                    found->second.size(), labels_.size()));
+    const auto values = found->second.data<std::int64_t>();
+    parts_.assign(values.begin(), values.end());
+  }
   std::int64_t batch_size() const override { return batch_; }
   std::string epoch_meaning() const override {
     return "the clusters take turns until the largest has shown as many images as it has";
   }
-  Guarantee guarantee() const override { return {.images_per_class = 1, .classes = 2}; }
+  Guarantee guarantee() const override {
+    return {.images_per_class = 1, .classes = 2, .one_part = true};
+  }
 
  private:
   Options options_;
@@ -248,7 +270,7 @@ class DivideSampler final : public Sampler {
   std::vector<std::int64_t> parts_;  // the cluster of every image; empty: one
 };
 
-const Register<Sampler, DivideSampler> registered{{
+const Register<Sampler, DivideSampler> divide_sampler{{
     .name = "divide",
     .summary = "batches from one cluster of the training images each, for the loss divide",
     .paper = "Sanakoyeu et al., Improving Deep Metric Learning by Divide and Conquer, TPAMI 2021",

@@ -67,7 +67,7 @@ class FixedTriplets final : public Sampler {
   std::vector<std::vector<std::int64_t>> triplets_;
 };
 
-const Register<Sampler, FixedTriplets> registered{{
+const Register<Sampler, FixedTriplets> fixed_triplets_sampler{{
     .name = "fixed_triplets",
     .summary = "a fixed set of triplets, in another order every epoch",
     .paper = "Musgrave et al., PyTorch Metric Learning, arXiv 2008.09164",

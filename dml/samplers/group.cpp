@@ -99,7 +99,7 @@ class GroupSampler final : public Sampler {
   std::vector<std::vector<std::int64_t>> classes_;
 };
 
-const Register<Sampler, GroupSampler> registered{{
+const Register<Sampler, GroupSampler> group_sampler{{
     .name = "group",
     .summary = "random chunks of one class each, as in the published Group Loss code",
     .paper = "Elezi et al., The Group Loss for Deep Metric Learning, ECCV 2020",

@@ -28,7 +28,8 @@ class Hierarchical final : public Sampler {
       : options_(options), seed_(setup.seed), size_(setup.batch_size != 0 ? setup.batch_size : 32) {
     if (setup.groups.empty())
       throw UsageError(
-          "the dataset knows no super-classes\n  take one that does (sop), or another sampler");
+          "the dataset knows no super-classes\n  they are folders that hold several classes (sop, "
+          "inshop); take such a dataset, or another sampler");
     share_ = size_ / options_.super_classes_per_batch;
     if (size_ % options_.super_classes_per_batch != 0 || share_ < options_.images)
       throw UsageError(fmt::format(
@@ -110,7 +111,7 @@ class Hierarchical final : public Sampler {
   std::vector<std::vector<std::size_t>> combinations_;
 };
 
-const Register<Sampler, Hierarchical> registered{{
+const Register<Sampler, Hierarchical> hierarchical_sampler{{
     .name = "hierarchical",
     .summary = "classes of two (or more) super-classes in every batch",
     .paper = "Cakir et al., Deep Metric Learning to Rank, CVPR 2019",

@@ -137,7 +137,7 @@ class IntraBatchSampler final : public Sampler {
   std::vector<std::vector<std::int64_t>> classes_;
 };
 
-const Register<Sampler, IntraBatchSampler> registered{{
+const Register<Sampler, IntraBatchSampler> intra_batch_sampler{{
     .name = "intra_batch",
     .summary = "random chunks of one class each, every image at least once",
     .paper = "Seidenschwarz et al., Learning Intra-Batch Connections for Deep Metric Learning, "

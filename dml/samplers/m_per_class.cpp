@@ -93,7 +93,7 @@ class MPerClass final : public Sampler {
   std::int64_t batches_ = 0;
 };
 
-const Register<Sampler, MPerClass> registered{{
+const Register<Sampler, MPerClass> m_per_class_sampler{{
     .name = "m_per_class",
     .summary = "different random classes with m random images each",
     .paper = "Musgrave et al., PyTorch Metric Learning, arXiv 2008.09164",

@@ -67,7 +67,7 @@ class Proportional final : public Sampler {
   std::int64_t images_, size_;
 };
 
-const Register<Sampler, Proportional> registered{{
+const Register<Sampler, Proportional> proportional_sampler{{
     .name = "proportional",
     .summary = "every image once an epoch, each class in every batch by its share",
     .aliases = {"stratified"},

@@ -2,14 +2,11 @@
 
 #include <algorithm>
 
+#include "dml/revisiting/paper.hpp"
 #include "dml/samplers/draws.hpp"
 
 namespace dml {
 namespace {
-
-constexpr const char* roth =
-    "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep Metric "
-    "Learning, ICML 2020";
 
 /// Whole batches that the training set fills; at least 1.
 std::int64_t whole_batches(const Sampler::Setup& setup, std::int64_t size) {
@@ -112,14 +109,14 @@ class FullRandom final : public Sampler {
 };
 
 /// Different classes, images drawn with replacement.
-class Balanced final : public Sampler {
+class BalancedSampler final : public Sampler {
  public:
   struct Options {
     std::int64_t images = 4;
     static constexpr std::tuple fields{
         field("images", &Options::images, "images of each class in a batch", {1, 1e6})};
   };
-  Balanced(Options options, const Setup& setup)
+  BalancedSampler(Options options, const Setup& setup)
       : seed_(setup.seed), classes_(images_by_class(setup.labels)) {
     shape_ = batch_shape(setup, options.images, 0, 32, std::ssize(classes_), true);
     batches_ = whole_batches(setup, shape_.size());
@@ -154,16 +151,16 @@ class Balanced final : public Sampler {
 const Register<Sampler, ClassRandom> class_random{{
     .name = "class_random",
     .summary = "random classes with random images each, both with replacement",
-    .paper = roth,
+    .paper = revisiting::paper,
     .details = "an image may occur twice in a batch, and a class as well",
 }};
 const Register<Sampler, FullRandom> full_random{{
     .name = "full_random",
     .summary = "random images, at least two of them of one class",
-    .paper = roth,
+    .paper = revisiting::paper,
     .details = "each draw: a uniform class, then a uniform image of it",
 }};
-const Register<Sampler, Balanced> balanced{{
+const Register<Sampler, BalancedSampler> balanced{{
     .name = "balanced",
     .summary = "different random classes with images drawn with replacement",
     .paper = "Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020 (option IPC)",

@@ -1,15 +1,12 @@
 #include <algorithm>
 
+#include "dml/revisiting/paper.hpp"
 #include "dml/samplers/batch_match.hpp"
 #include "dml/samplers/coreset.hpp"
 #include "dml/samplers/storage.hpp"
 
 namespace dml {
 namespace {
-
-constexpr const char* roth =
-    "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep Metric "
-    "Learning, ICML 2020";
 
 /// Streams of one batch.
 enum Stream : std::uint8_t { of_images, of_selection, of_projection, of_fillers, of_other_images };
@@ -180,25 +177,25 @@ template <class Cost> class BatchMatch final : public StorageSampler {
 const Register<Sampler, GreedyCoreset> greedy{{
     .name = "greedy_coreset",
     .summary = "images that cover a big batch by distance, each with others of its class",
-    .paper = roth,
+    .paper = revisiting::paper,
 }};
 const Register<Sampler, D2CoresetSampler> d2{{
     .name = "d2_coreset",
     .summary = "images drawn apart from each other and where embeddings are dense",
-    .paper = roth,
+    .paper = revisiting::paper,
     .details = "p(x) ~ pdf(x) (sum of squared distances to the selected)^lambda, pdf of a normal "
                "distribution fitted to the big batch",
 }};
 const Register<Sampler, BatchMatch<FrechetCost>> frechet{{
     .name = "fid_batchmatch",
     .summary = "the batch of some whose mean and covariance are most like those of a big batch",
-    .paper = roth,
+    .paper = revisiting::paper,
     .details = "costs d^3 for every candidate: with embeddings of 512 numbers set projection",
 }};
 const Register<Sampler, BatchMatch<HistogramCost>> histogram{{
     .name = "disthist_batchmatch",
     .summary = "the batch of some whose distances are distributed most like those of a big batch",
-    .paper = roth,
+    .paper = revisiting::paper,
 }};
 
 }  // namespace

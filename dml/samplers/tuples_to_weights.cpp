@@ -88,7 +88,7 @@ class TuplesToWeights final : public Sampler {
   std::vector<double> weights_;  // [images]; empty until there are embeddings
 };
 
-const Register<Sampler, TuplesToWeights> registered{{
+const Register<Sampler, TuplesToWeights> tuples_to_weights_sampler{{
     .name = "tuples_to_weights",
     .summary = "images drawn by how often they occur in the mined tuples of a part of the set",
     .paper = "Musgrave et al., PyTorch Metric Learning, arXiv 2008.09164",

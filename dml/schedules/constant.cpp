@@ -28,7 +28,7 @@ class Constant final : public Schedule {
   Clock clock_;
 };
 
-const Register<Schedule, Constant> registered{{
+const Register<Schedule, Constant> constant_schedule{{
     .name = "constant",
     .summary = "the same learning rate all along, or after a beginning",
     .details = "with factor and length it is PyTorch's ConstantLR",

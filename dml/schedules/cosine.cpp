@@ -11,7 +11,7 @@ double half_cosine(double from, double to, double share) {
 }
 
 /// Half a cosine from the rate to the minimum; behind its end it swings back, as in PyTorch.
-class Cosine final : public Schedule {
+class CosineSchedule final : public Schedule {
  public:
   struct Options {
     std::int64_t length = 0;
@@ -24,7 +24,7 @@ class Cosine final : public Schedule {
         field("unit", &Options::unit, "what length counts", clock_units),
     };
   };
-  Cosine(Options options, const Setup& setup)
+  CosineSchedule(Options options, const Setup& setup)
       : options_(options), clock_(options.unit, options.length, setup) {}
   double rate(const Moment& moment, double base) const override {
     return half_cosine(
@@ -75,7 +75,7 @@ class CosineRestarts final : public Schedule {
 const char* const paper =
     "Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR 2017";
 
-const Register<Schedule, Cosine> cosine{{
+const Register<Schedule, CosineSchedule> cosine_schedule{{
     .name = "cosine",
     .summary = "half a cosine from the learning rate to a minimum",
     .paper = paper,

@@ -27,7 +27,7 @@ class Exponential final : public Schedule {
   Clock clock_;
 };
 
-const Register<Schedule, Exponential> registered{{
+const Register<Schedule, Exponential> exponential_schedule{{
     .name = "exponential",
     .summary = "the learning rate is multiplied with a factor after every epoch",
     .details = "PyTorch's ExponentialLR",

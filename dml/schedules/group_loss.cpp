@@ -34,7 +34,7 @@ class GroupLossSchedule final : public Schedule {
   Options options_;
 };
 
-const Register<Schedule, GroupLossSchedule> registered{{
+const Register<Schedule, GroupLossSchedule> group_loss_schedule{{
     .name = "group_loss",
     .summary = "reload the best weights and take a tenth of the first rate, at epochs 31 and 51",
     .paper = "Elezi et al., The Group Loss for Deep Metric Learning, ECCV 2020",

@@ -6,7 +6,7 @@ namespace dml {
 namespace {
 
 /// A straight line between two shares of the rate, then the second one.
-class Linear final : public Schedule {
+class LinearSchedule final : public Schedule {
  public:
   struct Options {
     double start = 1.0 / 3;
@@ -20,7 +20,7 @@ class Linear final : public Schedule {
         field("unit", &Options::unit, "what length counts", clock_units),
     };
   };
-  Linear(Options options, const Setup& setup)
+  LinearSchedule(Options options, const Setup& setup)
       : options_(options), clock_(options.unit, options.length, setup) {}
   double rate(const Moment& moment, double base) const override {
     const double share = static_cast<double>(std::min(clock_.now(moment), options_.length)) /
@@ -33,7 +33,7 @@ class Linear final : public Schedule {
   Clock clock_;
 };
 
-const Register<Schedule, Linear> registered{{
+const Register<Schedule, LinearSchedule> linear_schedule{{
     .name = "linear",
     .summary = "the learning rate moves on a straight line, as in a warm-up",
     .paper = "Goyal et al., Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour, 2017",

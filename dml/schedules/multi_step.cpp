@@ -51,7 +51,7 @@ class MultiStep final : public Schedule {
   Clock clock_;
 };
 
-const Register<Schedule, MultiStep> registered{{
+const Register<Schedule, MultiStep> multi_step_schedule{{
     .name = "multi_step",
     .summary = "the learning rate is multiplied with a factor at given epochs",
     .details = "PyTorch's MultiStepLR; a milestone that is named twice counts twice",

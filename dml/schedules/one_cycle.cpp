@@ -82,7 +82,7 @@ class OneCycle final : public Schedule {
   Clock clock_;
 };
 
-const Register<Schedule, OneCycle> registered{{
+const Register<Schedule, OneCycle> one_cycle_schedule{{
     .name = "one_cycle",
     .summary = "the learning rate rises to a maximum and falls to nearly nothing, once",
     .paper = "Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks Using "

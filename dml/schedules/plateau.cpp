@@ -102,7 +102,7 @@ class Plateau final : public Schedule {
   std::int64_t bad_ = 0, cooldown_ = 0, reductions_ = 0;
 };
 
-const Register<Schedule, Plateau> registered{{
+const Register<Schedule, Plateau> plateau_schedule{{
     .name = "plateau",
     .summary = "the learning rate falls when a figure has stopped to improve",
     .details = "PyTorch's ReduceLROnPlateau; epochs without an evaluation are not judged",

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "engine/names.hpp"
+
 namespace dml {
 namespace {
 
@@ -29,12 +31,6 @@ class Rise final : public Schedule {
  private:
   WarmUp options_;
 };
-
-std::string trimmed(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -108,7 +104,7 @@ class Sequence final : public Schedule {
   SequentialSchedule all_;
 };
 
-const Register<Schedule, Sequence> registered{{
+const Register<Schedule, Sequence> sequence_schedule{{
     .name = "sequence",
     .summary = "several schedules, one after the other",
     .details = "PyTorch's SequentialLR: parts = \"linear start=0.1 length=5; cosine length=20\" "

@@ -29,7 +29,7 @@ class Step final : public Schedule {
   Clock clock_;
 };
 
-const Register<Schedule, Step> registered{{
+const Register<Schedule, Step> step_schedule{{
     .name = "step",
     .summary = "the learning rate is multiplied with a factor every so many epochs",
     .details = "PyTorch's StepLR",

@@ -144,7 +144,13 @@ CheckpointPair::CheckpointPair(fs::path folder, const std::string& name)
 /// wait under their new name: read_state() finishes the second rename.
 void CheckpointPair::write(const SafeTensors& weights, const TrainingState& state) const {
   write_safetensors(new_weights_, weights);
-  write_safetensors(new_state_, state.to_file());
+  try {
+    write_safetensors(new_state_, state.to_file());
+  } catch (...) {
+    std::error_code none;
+    fs::remove(new_weights_, none);  // on a full disk above all
+    throw;
+  }
   fs::rename(new_state_, state_);
   fs::rename(new_weights_, weights_);
 }

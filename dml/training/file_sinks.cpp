@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <map>
@@ -39,8 +41,9 @@ class Appender {
     if (!out_) throw DataError(file.string() + ": cannot be opened for writing");
   }
   void line(const std::string& text) {
+    errno = 0;
     out_ << text << '\n' << std::flush;
-    if (!out_) throw Error(file_.string() + ": writing failed (is the disk full?)");
+    if (!out_) throw Error(file_.string() + ": writing failed: " + std::strerror(errno));
   }
 
  private:

@@ -62,7 +62,8 @@ std::string Narrator::operator()(const Event& event, double seconds) {
                           },
                           [&](const EvalDone& eval) {
                             last_step_at_ = seconds;
-                            return eval.split + figures_text(eval.metrics);
+                            const char* when = eval.step == 0 ? "before training, " : "";
+                            return when + eval.split + ":" + figures_text(eval.metrics);
                           },
                           [&](const CheckpointWritten&) {
                             last_step_at_ = seconds;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "dml/clip.hpp"
@@ -45,13 +47,9 @@ double sum_of_squares(const Tensor& tensor, int threads) {
   return sum;
 }
 
-}  // namespace
+using Gradients = std::vector<Tensor>;
 
-double gradient_norm(Device& device, const ParameterStore& store) {
-  std::vector<Tensor> gradients;
-  for (const Parameter& parameter : store.all())
-    if (parameter.trainable && parameter.grad.defined())
-      gradients.push_back(device.dense(parameter.grad));
+double norm_of(Device& device, const Gradients& gradients) {
   if (gradients.empty()) return 0;
   if (device.place() != Place::host) {
     Tensor norm = device.empty({}, gradients[0].dtype());
@@ -61,6 +59,41 @@ double gradient_norm(Device& device, const ParameterStore& store) {
   double sum = 0;
   for (const Tensor& gradient : gradients) sum += sum_of_squares(gradient, device.threads());
   return std::sqrt(sum);
+}
+
+/// Calls body with every parameter that has a gradient, and the gradient.
+template <class Body>
+void each_gradient(const Device& device, const ParameterStore& store, Body&& body) {
+  for (const Parameter& parameter : store.all())
+    if (parameter.trainable && parameter.grad.defined())
+      body(parameter, device.dense(parameter.grad));
+}
+
+std::string group_of(const Parameter& parameter) {
+  if (!parameter.group.empty()) return parameter.group;
+  return parameter.name.rfind("loss.", 0) == 0 ? "loss" : "net";
+}
+
+}  // namespace
+
+double gradient_norm(Device& device, const ParameterStore& store) {
+  Gradients gradients;
+  each_gradient(device, store, [&](const Parameter&, Tensor gradient) {
+    gradients.push_back(std::move(gradient));
+  });
+  return norm_of(device, gradients);
+}
+
+Figures gradient_norms(Device& device, const ParameterStore& store) {
+  std::map<std::string, Gradients> groups;
+  each_gradient(device, store, [&](const Parameter& parameter, Tensor gradient) {
+    groups[group_of(parameter)].push_back(std::move(gradient));
+  });
+  Figures norms;
+  if (groups.size() < 2) return norms;
+  for (const auto& [name, gradients] : groups)
+    norms.emplace_back("grad_norm_" + name, norm_of(device, gradients));
+  return norms;
 }
 
 std::int64_t first_not_finite(const Tensor& tensor) {

@@ -41,7 +41,8 @@ std::unique_ptr<Sink> epochs_file(const std::filesystem::path& file,
 /// log.txt: what a person without a terminal would have seen, with the time of day.
 std::unique_ptr<Sink> log_file(const std::filesystem::path& file, std::int64_t every);
 
-/// events.out.tfevents.*: scalars of steps (every `every`) and epochs for TensorBoard, a new file
+/// events.out.tfevents.*: scalars of steps (every `every`) and epochs, histograms of
+/// evaluations for TensorBoard, a new file
 /// for each process. A run that goes on has TensorBoard forget the steps that it repeats.
 std::unique_ptr<Sink> tensorboard_file(const std::filesystem::path& folder, std::int64_t every);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -8,49 +9,15 @@
 #include "dml/training/sinks.hpp"
 #include "engine/crc32c.hpp"
 #include "engine/error.hpp"
+#include "engine/protobuf.hpp"
 
 namespace dml {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Protocol buffers by hand: the few fields of tensorflow's event.proto and summary.proto that
-/// scalars need.
-class Message {
- public:
-  void text(unsigned field, std::string_view value) {
-    key(field, 2);
-    varint(value.size());
-    bytes_ += value;
-  }
-  void whole(unsigned field, std::int64_t value) {
-    key(field, 0);
-    varint(static_cast<std::uint64_t>(value));
-  }
-  void real(unsigned field, double value) {
-    key(field, 1);
-    fixed(value);
-  }
-  void single(unsigned field, float value) {
-    key(field, 5);
-    fixed(value);
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  void key(unsigned field, unsigned wire) { varint(field << 3U | wire); }
-  void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7U) bytes_ += static_cast<char>(value | 0x80U);
-    bytes_ += static_cast<char>(value);
-  }
-  template <class T> void fixed(T value) {
-    char raw[sizeof value];
-    std::memcpy(raw, &value, sizeof value);
-    bytes_.append(raw, sizeof value);
-  }
-
-  std::string bytes_;
-};
+/// The few fields of tensorflow's event.proto and summary.proto that scalars and histograms need.
+using Message = ProtobufMessage;
 
 std::string little(std::uint64_t value, std::size_t size) {
   std::string bytes;
@@ -65,8 +32,8 @@ std::string masked_crc(std::string_view bytes) {
 }
 
 double now() {
-  using namespace std::chrono;
-  return duration<double>(system_clock::now().time_since_epoch()).count();
+  using std::chrono::system_clock;
+  return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
 }
 
 std::string file_name() {
@@ -93,6 +60,7 @@ class TensorBoard final : public Sink {
     if (const auto* run = std::get_if<RunStarted>(&event)) start(*run);
     if (const auto* step = std::get_if<StepDone>(&event)) write(*step);
     if (const auto* epoch = std::get_if<EpochDone>(&event)) write(*epoch);
+    if (const auto* eval = std::get_if<EvalDone>(&event)) write(*eval);
   }
 
  private:
@@ -114,7 +82,7 @@ class TensorBoard final : public Sink {
                        {"train/gradient_norm", step.grad_norm},
                        {"train/learning_rate", step.learning_rate}};
     for (const auto& [name, value] : step.parts) figures.emplace_back("loss/" + name, value);
-    scalars(step.step, figures);
+    summary(step.step, figures);
   }
 
   void write(const EpochDone& epoch) {
@@ -122,28 +90,55 @@ class TensorBoard final : public Sink {
                        {"epoch/epoch", static_cast<double>(epoch.epoch)}};
     for (const auto& [name, value] : epoch.metrics)
       figures.emplace_back(epoch.split + "/" + name, value);
-    scalars(epoch.step, figures);
+    summary(epoch.step, figures, epoch.split, epoch.histograms);
   }
 
-  void scalars(std::int64_t step, const Figures& figures) {
-    Message summary;
+  void write(const EvalDone& eval) {
+    Figures figures;
+    for (const auto& [name, value] : eval.metrics)
+      figures.emplace_back(eval.split + "/" + name, value);
+    summary(eval.step, figures, eval.split, eval.histograms);
+  }
+
+  void summary(std::int64_t step, const Figures& figures, const std::string& split = {},
+               const std::vector<Histogram>& histograms = {}) {
+    Message values;
     for (const auto& [name, value] : figures) {
       Message one;
       one.text(1, name);
       one.single(2, static_cast<float>(value));
-      summary.text(1, one.bytes());
+      values.text(1, one.bytes());
+    }
+    for (const Histogram& histogram : histograms) {
+      Message one;
+      one.text(1, split + "/" + histogram.name);
+      one.text(5, proto_of(histogram));
+      values.text(1, one.bytes());
     }
     Message event;
     event.real(1, now());
     event.whole(2, step);
-    event.text(5, summary.bytes());
+    event.text(5, values.bytes());
     record(event.bytes());
+  }
+
+  static std::string proto_of(const Histogram& histogram) {
+    Message proto;
+    proto.real(1, histogram.min);
+    proto.real(2, histogram.max);
+    proto.real(3, static_cast<double>(histogram.count));
+    proto.real(4, histogram.sum);
+    proto.real(5, histogram.sum_squares);
+    proto.reals(6, histogram.limits);
+    proto.reals(7, histogram.counts);
+    return proto.bytes();
   }
 
   void record(const std::string& bytes) {
     const std::string length = little(bytes.size(), 8);
+    errno = 0;
     out_ << length << masked_crc(length) << bytes << masked_crc(bytes) << std::flush;
-    if (!out_) throw Error(file_.string() + ": writing failed (is the disk full?)");
+    if (!out_) throw Error(file_.string() + ": writing failed: " + std::strerror(errno));
   }
 
   fs::path file_;

@@ -187,6 +187,8 @@ StepDone Trainer::step(const Batch& batch) {
   if (!std::isfinite(done.loss) || !std::isfinite(done.grad_norm))
     refuse_numbers(batch, embedding, done.loss);
   last_norm_ = done.grad_norm;
+  const bool looked_at = looks();
+  if (looked_at) done.parts = gradient_norms(parts_.device, parts_.store);
   if (options_.clip_grad_norm > 0)
     clip_gradient_norm(parts_.device, parts_.store, options_.clip_grad_norm);
   if (options_.clip_grad_value > 0)
@@ -207,7 +209,21 @@ StepDone Trainer::step(const Batch& batch) {
   done.images = static_cast<std::int64_t>(batch.labels.size());
   for (const auto& [name, value] : parts_.loss.diagnostics())
     done.parts.emplace_back(name, value.item());
+  if (looked_at) look(batch, embedding, done);
   return done;
+}
+
+bool Trainer::looks() const {
+  return options_.look_every > 0 && (state_.step + 1) % options_.look_every == 0;
+}
+
+void Trainer::look(const Batch& batch, const Tensor& embedding, StepDone& done) {
+  const VitalSigns signs = vital_signs(parts_.device.dense(embedding).to_host(), batch.labels);
+  for (const Figures& figures : {active_shares(parts_.loss.items()), signs.figures()})
+    done.parts.insert(done.parts.end(), figures.begin(), figures.end());
+  if (const auto norm = mean_proxy_norm(parts_.store)) done.parts.emplace_back("proxy_norm", *norm);
+  const std::string warning = watch_.look(signs, done.loss, done.step);
+  if (!warning.empty()) parts_.events.emit(Warning{warning});
 }
 
 bool Trainer::after_epoch() {
@@ -225,7 +241,9 @@ bool Trainer::after_epoch() {
   const bool due = options_.eval_every > 0 && (epoch % options_.eval_every == 0 || finished());
   if (due && parts_.evaluate) {
     try {
-      done.metrics = parts_.evaluate();
+      Evaluated found = parts_.evaluate();
+      done.metrics = std::move(found.figures);
+      done.histograms = std::move(found.histograms);
     } catch (const Interrupted&) {
       // All steps of the epoch are in this checkpoint; going on begins with the evaluation.
       write_checkpoint("last", {});

@@ -14,10 +14,17 @@
 #include "dml/schedule.hpp"
 #include "dml/training/checkpoint.hpp"
 #include "dml/training/run_folder.hpp"
+#include "dml/training/vital_signs.hpp"
 #include "engine/event.hpp"
 #include "nets/model.hpp"
 
 namespace dml {
+
+/// What an evaluation gave.
+struct Evaluated {
+  Figures figures;
+  std::vector<Histogram> histograms{};
+};
 
 /// What a trainer works with. All of it outlives the trainer.
 struct TrainerParts {
@@ -32,7 +39,7 @@ struct TrainerParts {
   Events& events;
   ParameterGroups* groups = nullptr;  ///< of the store; null: none
   /// Measures the model. The trainer compares epochs by its figures. Empty: no evaluation.
-  std::function<Figures()> evaluate{};
+  std::function<Evaluated()> evaluate{};
   /// The embeddings of all training images, for losses that look at them between epochs.
   std::function<Tensor()> embed_training_set{};
   /// Their pooled features, likewise.
@@ -50,8 +57,9 @@ struct TrainerOptions {
   std::string select_by;  ///< the figure that says which epoch is best (larger is better)
   std::string split;      ///< what `evaluate` looks at, for the record
   std::uint64_t seed = 0;
-  double clip_grad_norm = 0;   ///< gradients are scaled down to this norm; 0: never
-  double clip_grad_value = 0;  ///< elements of gradients are cut to this size; 0: never
+  double clip_grad_norm = 0;    ///< gradients are scaled down to this norm; 0: never
+  std::int64_t look_every = 0;  ///< steps from one look at the vital signs to the next; 0: never
+  double clip_grad_value = 0;   ///< elements of gradients are cut to this size; 0: never
 };
 
 /// Runs the steps of a training. It knows nets, losses, samplers, optimizers, schedules and events,
@@ -87,6 +95,10 @@ class Trainer {
   /// Says what share of the training images an epoch leaves out.
   void tell_share(double share);
   StepDone step(const Batch& batch);
+  /// Whether the step that is being done is one whose vital signs are looked at.
+  bool looks() const;
+  /// Adds the vital signs of the batch to what is told of the step, and warns.
+  void look(const Batch& batch, const Tensor& embedding, StepDone& done);
   [[noreturn]] void refuse_numbers(const Batch& batch, const Tensor& embedding, double loss);
   std::string first_bad_number(const Batch& batch, const Tensor& embedding, double loss) const;
   std::filesystem::path save_batch(const Batch& batch) const;
@@ -101,6 +113,7 @@ class Trainer {
   TrainingState state_;
   std::int64_t steps_per_epoch_ = 0;
   double last_norm_ = 0;
+  Watch watch_;
 };
 
 }  // namespace dml

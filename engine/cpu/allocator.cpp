@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -19,9 +20,11 @@ constexpr std::size_t small = 1 << 16;  // below this malloc is as good as a cac
 /// Memory from the system. Large blocks ask for huge pages: fewer faults when they are first
 /// written, and fewer look-ups of addresses ever after.
 void* fresh(std::size_t size) {
-  void* block = std::aligned_alloc(size < huge_page ? alignment : huge_page, size);
+  // Not aligned_alloc: that wants sizes that are multiples of the alignment.
+  void* block = nullptr;
+  if (posix_memalign(&block, size < huge_page ? alignment : huge_page, size) != 0) return nullptr;
   // Best effort: a system that does not know the advice gives ordinary pages.
-  if (size >= huge_page && block != nullptr)
+  if (size >= huge_page)
     static_cast<void>(madvise(block, size / huge_page * huge_page, MADV_HUGEPAGE));
   return block;
 }
@@ -57,8 +60,8 @@ class Cache {
   void give_back(std::byte* block, std::size_t size) {
     const std::lock_guard lock(mutex_);
     current_ -= size;
-    // Never keep more than what was in use at the peak: a cache is not to raise the peak.
-    if (size < small || current_ + cached_ + size > peak_) {
+    // Never keep more than the most that was in use: a cache is not to raise that.
+    if (size < small || current_ + cached_ + size > most_) {
       std::free(block);
       return;
     }
@@ -82,9 +85,10 @@ class Cache {
  private:
   void count(std::size_t size) {
     current_ += size;
-    if (current_ > peak_) peak_ = current_;
+    peak_ = std::max(peak_, current_);
+    most_ = std::max(most_, current_);
     // Blocks of sizes that no longer occur must not pile up beside new ones.
-    while (current_ + cached_ > peak_ && !free_.empty()) {
+    while (current_ + cached_ > most_ && !free_.empty()) {
       const auto largest = std::prev(free_.end());
       std::free(largest->second);
       cached_ -= largest->first;
@@ -99,7 +103,9 @@ class Cache {
 
   std::mutex mutex_;
   std::multimap<std::size_t, std::byte*> free_;
-  std::size_t current_ = 0, peak_ = 0, cached_ = 0;
+  std::size_t current_ = 0, cached_ = 0;
+  std::size_t peak_ = 0;  // since reset_peak
+  std::size_t most_ = 0;  // ever
 };
 
 /// Never destroyed: tensors with static lifetime may outlive any order of destruction.

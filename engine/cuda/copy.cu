@@ -1,12 +1,8 @@
-#include <atomic>
-
 #include "engine/cuda/context.cuh"
 #include "engine/cuda/interface.hpp"
 
 namespace dml::cuda {
 namespace {
-
-std::atomic<std::int64_t> reads{0};
 
 /// The context of a tensor that lies on a device.
 Context& context_of(const Tensor& tensor) {
@@ -39,7 +35,7 @@ void copy(Context* context, const Tensor& from, Tensor& to) {
   // From pageable host memory the call has read its source when it returns, so only a copy to the
   // host waits.
   if (!to_host) return;
-  reads.fetch_add(1, std::memory_order_relaxed);
+  note_host_read();
   check(cudaStreamSynchronize(on.stream()), "work on the device before a copy to the host");
 }
 
@@ -49,7 +45,5 @@ void clear(Context& context, Tensor& tensor) {
   check(cudaMemsetAsync(tensor.raw_bytes(), 0, tensor.bytes(), context.stream()),
         "cudaMemsetAsync");
 }
-
-std::int64_t host_reads() { return reads.load(std::memory_order_relaxed); }
 
 }  // namespace dml::cuda

@@ -26,6 +26,5 @@ std::shared_ptr<Storage> allocate(Context& context, std::size_t bytes);
 void copy(Context* context, const Tensor& from, Tensor& to);
 void clear(Context& context, Tensor& tensor);
 void synchronize(Context& context);
-std::int64_t host_reads();
 
 }  // namespace dml::cuda

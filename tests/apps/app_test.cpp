@@ -41,23 +41,27 @@ Outcome run(
     const std::function<int(const Terminal&)>& work = [](const Terminal&) { return 0; }) {
   std::string input, loss = "group";
   bool deep = false;
-  const Tool tool{.name = "example",
-                  .summary = "does something",
-                  .examples = {"example photos"},
-                  .flags =
-                      [&](CLI::App& app) {
-                        app.add_option("INPUT", input, "what to read")->required();
-                        app.add_option("-l,--loss", loss, "the loss")
-                            ->check(CLI::IsMember({"group", "triplet"}));
-                        app.add_option("--sz-embedding", loss, "old")->group("");
-                        app.add_flag("--deep,!--no-deep", deep, "look below");
-                      },
-                  .run = work,
-                  .help = [](const std::string& topic) -> std::string {
-                    if (topic == "loss=group") return "the Group Loss";
-                    throw UsageError("no topic named '" + topic + "'");
-                  },
-                  .words = {{"--device", {"cpu", "cuda"}}}};
+  const Tool tool{
+      .name = "example",
+      .summary = "does something",
+      .examples = {"example photos"},
+      .flags =
+          [&](CLI::App& app) {
+            app.add_option("INPUT", input, "what to read")->required();
+            app.add_option("-l,--loss", loss, "the loss")
+                ->check(CLI::IsMember({"group", "triplet"}));
+            app.add_option("--sz-embedding", loss, "old")->group("");
+            app.add_flag("--deep,!--no-deep", deep, "look below");
+          },
+      .run = work,
+      .help = [](const std::string& topic) -> std::string {
+        if (topic == "loss=group") return "the Group Loss";
+        throw UsageError("no topic named '" + topic + "'");
+      },
+      .words =
+          [] {
+            return std::map<std::string, std::vector<std::string>>{{"--device", {"cpu", "cuda"}}};
+          }};
   arguments.insert(arguments.begin(), "example");
   return captured(
       [&] { return run_tool(static_cast<int>(arguments.size()), arguments.data(), tool); });
@@ -142,6 +146,10 @@ TEST_CASE("tools: every error becomes a line and its exit status") {
   CHECK(run({"x"}, failing(DeviceError("bad"))).status == 4);
   CHECK(run({"x"}, failing(std::bad_alloc())).status == 4);
   CHECK(run({"x"}, failing(std::bad_alloc())).err == "example: out of memory\n");
+  const std::filesystem::filesystem_error read_only(
+      "cannot remove", "runs/a", std::make_error_code(std::errc::read_only_file_system));
+  CHECK(run({"x"}, failing(read_only)).status == 1);
+  CHECK(run({"x"}, failing(read_only)).err == "example: runs/a: Read-only file system\n");
   CHECK(run({"x"}, failing(std::logic_error("odd"))).status == 1);
   CHECK(contains(run({"x"}, failing(std::logic_error("odd"))).err, "unexpected error: odd"));
 }

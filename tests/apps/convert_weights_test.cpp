@@ -115,5 +115,34 @@ TEST_CASE("convert_weights: tensors that do not fit a net are listed") {
   CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("convert_weights: names are mapped by rules of the user's own") {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "m.pth",
+                        zip_checkpoint(pickle::dict({{pickle::text("encoder.a"), six()},
+                                                     {pickle::text("encoder.head.b"), six()},
+                                                     {pickle::text("ema.a"), six()}}),
+                                       {{"0", floats(6)}}));
+  const auto map = [&](const std::string& rules) {
+    write_file_atomically(folder / "rules.toml", rules);
+    return run(folder, "m.pth --map rules.toml -o out.safetensors");
+  };
+  const Outcome done = map("drop = ['ema.']\n[rename]\n'encoder.' = ''\n'encoder.head.' = 'fc.'\n");
+  CHECK_MESSAGE(done.status == 0, done.err);
+  const SafeTensors found = read_safetensors(folder / "out.safetensors");
+  REQUIRE(found.tensors.size() == 2);
+  CHECK(found.tensors[0].first == "a");
+  CHECK(found.tensors[1].first == "fc.b");
+  const Outcome unused = map("drop = ['emma.']\n");
+  CHECK(unused.status == 2);
+  CHECK(contains(unused.err, "no tensor's name begins with 'emma.'"));
+  const Outcome collide = map("[rename]\n'encoder.a' = 'x'\n'ema.a' = 'x'\n");
+  CHECK(collide.status == 3);
+  CHECK(contains(collide.err, "two tensors would be called 'x'"));
+  CHECK(contains(map("drop = 3\n").err, "rules.toml:1"));
+  CHECK(contains(map("drop = [3]\n").err, "rules.toml:1:9"));
+  CHECK(map("drop = \n").status == 3);
+  CHECK(run(folder, "m.pth --map none.toml").status == 3);
+}
+
 }  // namespace
 }  // namespace dml::testing

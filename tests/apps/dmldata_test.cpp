@@ -40,8 +40,8 @@ TEST_CASE("dmldata: list, for people and as JSON") {
   CHECK(text.status == 0);
   CHECK(text.out.find("cub200 ") != std::string::npos);
   const auto json = nlohmann::json::parse(run("dmldata", {"list", "--json"}).out);
-  CHECK(json.size() >= 3);
-  CHECK(json[0].contains("summary"));
+  CHECK(json["datasets"].size() >= 3);
+  CHECK(json["datasets"][0].contains("summary"));
 }
 
 TEST_CASE("dmldata: verify finds what is wrong, says it in rows, and ends with 3") {
@@ -90,28 +90,4 @@ TEST_CASE("dmldata: stats and wrong usage") {
   const Outcome absent = run("dmldata", {"verify", "cub200", (folder / "nowhere").string()});
   CHECK(absent.status == 3);
   CHECK(absent.err.find("images.txt") != std::string::npos);
-}
-
-TEST_CASE(
-    "dmltrain: --on-bad-image names the image that ends the run, or those that are left out") {
-  const TempFolder folder;
-  const fs::path bad = some_picture(copied_pictures(folder));
-  const std::string bytes = dml::read_file(bad);
-  dml::write_file_atomically(bad, bytes.substr(0, bytes.size() / 2));
-  const std::vector<std::string> more = {
-      "--dataset", "cub200", "--data-dir", folder.path().string(), "--epochs", "2"};
-  auto arguments = tiny_training(folder / "run", more);
-  std::erase_if(arguments, [](const auto& word) { return word.rfind("dataset.", 0) == 0; });
-  std::erase(arguments, "--set");
-  for (std::size_t i = 0; i < arguments.size(); ++i)  // each --set stood in front of its value
-    if (arguments[i].rfind("net.", 0) == 0 || arguments[i].rfind("loss.", 0) == 0)
-      arguments.insert(arguments.begin() + static_cast<std::ptrdiff_t>(i++), "--set");
-  const Outcome fails = run("dmltrain", arguments);
-  CHECK(fails.status == 3);
-  CHECK_MESSAGE(fails.err.find(bad.string()) != std::string::npos, fails.err);
-  for (const char* word : {"--on-bad-image", "skip", "--overwrite"}) arguments.push_back(word);
-  const Outcome skips = run("dmltrain", arguments);
-  CHECK_MESSAGE(skips.status == 0, skips.err);
-  CHECK(skips.err.find(bad.string()) != std::string::npos);
-  CHECK(skips.err.find("left out") != std::string::npos);
 }

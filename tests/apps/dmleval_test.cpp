@@ -37,6 +37,47 @@ TEST_CASE("dmleval: a run is measured as it was at its best epoch, and by name o
   CHECK(required.status == (result["metrics"]["recall@1"] == 1.0 ? 0 : 5));
   CHECK(run("dmleval", {out.string(), "--require", "recall@1=0.01"}).status == 0);
   CHECK(run("dmleval", {out.string(), "--features", "layer9"}).status == 2);
+  const Outcome nothing = run("dmleval", {(folder / "none").string()});
+  CHECK(nothing.status == 3);
+  CHECK(nothing.err.find("there is no such run folder or weights file") != std::string::npos);
+}
+
+TEST_CASE("dmleval: queries and gallery are rows or pictures of the user's choice") {
+  const TempFolder folder;
+  const fs::path out = folder / "run";
+  REQUIRE(run("dmltrain", tiny_training(out, {"--epochs", "1"})).status == 0);
+  std::string numbers, paths, gallery;
+  const auto labels = lines_of(out / "eval/labels.csv");
+  for (int i = 0; i < 32; ++i) {
+    const std::string& line = labels[static_cast<std::size_t>(i) + 1];
+    const std::size_t begin = line.find("images/");
+    if (i % 8 == 0) numbers += std::to_string(i) + "\n";
+    if (i % 8 == 0) paths += line.substr(begin, line.find('"', begin) - begin) + "\n";
+    if (i % 8 > 3) gallery += std::to_string(i) + "\n";
+  }
+  dml::write_file_atomically(folder / "numbers", numbers);
+  dml::write_file_atomically(folder / "paths", paths);
+  dml::write_file_atomically(folder / "gallery", gallery);
+  const auto measured = [&](const std::string& queries) {
+    const Outcome outcome =
+        run("dmleval", {out.string(), "--queries", (folder / queries).string(), "--gallery",
+                        (folder / "gallery").string(), "--metrics", "recall@1,map@r", "--json"});
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+    return nlohmann::json::parse(outcome.out);
+  };
+  const auto by_number = measured("numbers");
+  CHECK(by_number["protocol"]["queries"] == "4");
+  CHECK(by_number["protocol"]["gallery"] == "16");
+  CHECK(by_number["protocol"]["queries_without_positive"] == "0");
+  CHECK(by_number == measured("paths"));
+  dml::write_file_atomically(folder / "high", "3\n32\n");
+  dml::write_file_atomically(folder / "word", "3\nbird\n");
+  const Outcome high = run("dmleval", {out.string(), "--queries", (folder / "high").string()});
+  CHECK(high.status == 3);
+  CHECK(high.err.find("there is no row 32; there are 32, from 0") != std::string::npos);
+  const Outcome word = run("dmleval", {out.string(), "--queries", (folder / "word").string()});
+  CHECK(word.status == 3);
+  CHECK(word.err.find("word:2: 'bird' is not a row number") != std::string::npos);
 }
 
 TEST_CASE("dmleval: embeddings from a file need no net") {

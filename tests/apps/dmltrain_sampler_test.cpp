@@ -39,3 +39,14 @@ TEST_CASE("dmltrain: a run whose batches depend on embeddings goes on with the s
     CHECK((weights("whole") == weights("parts")));
   }
 }
+
+TEST_CASE("dmltrain: a sampler of super-classes passes a dry run without data") {
+  const TempFolder folder;
+  const Outcome outcome =
+      run("dmltrain",
+          {"--net", "resnet18", "--set", "net.last_layer=layer1", "--loss", "softmax", "--dataset",
+           "sop", "--data-dir", (folder / "none").string(), "--sampler", "hierarchical",
+           "--batch-size", "16", "--image-size", "32", "--dry-run", "--device", "cpu"});
+  CHECK_MESSAGE(outcome.status == 0, outcome.err);
+  CHECK(outcome.out.find("264 steps an epoch") != std::string::npos);  // 66 pairs, 4 of each
+}

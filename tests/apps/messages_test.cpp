@@ -96,12 +96,32 @@ TEST_CASE("messages: a device that is not there") {
   check_message("dmltrain", tiny_training(folder / "run", {"--device", "cuda"}), 4, {"cuda"});
 }
 
-TEST_CASE("messages: flags of earlier programs work and are answered with their new names") {
-  const Outcome outcome =
-      run("dmltrain", {"--model", "resnet18", "--loss", "group", "--bs", "36", "--print-config"});
-  CHECK(outcome.status == 0);
-  CHECK(outcome.err.find("--model is called --net here") != std::string::npos);
-  CHECK(outcome.out.find("# --bs 36") != std::string::npos);
+TEST_CASE("messages: what the pictures of a checkpoint looked like, and how they are used") {
+  const TempFolder folder;
+  const fs::path out = folder / "run";
+  REQUIRE(run("dmltrain", tiny_training(out, {"--epochs", "1"})).status == 0);
+  const std::vector<std::string> data = {"--dataset",  "shapes",
+                                         "--data-dir", picture_folder().string(),
+                                         "--set",      "dataset.classes=8",
+                                         "--set",      "dataset.images=8",
+                                         "--metrics",  "recall@1"};
+  dml::SafeTensors file = dml::read_safetensors(out / "checkpoints/last.safetensors");
+  file.metadata["preprocessing"] =
+      R"({"mean":[104,117,128],"order":"bgr","scale":1,"std":[1,1,1]})";
+  dml::write_safetensors(folder / "bgr.safetensors", file);
+  std::vector<std::string> arguments = {(folder / "bgr.safetensors").string()};
+  arguments.insert(arguments.end(), data.begin(), data.end());
+  check_message("dmleval", arguments, 0,
+                {"dmleval: checkpoint was trained with BGR input, mean 104,117,128; using that\n"});
+}
+
+TEST_CASE("messages: a dataset of which a file is missing") {
+  const TempFolder folder;
+  fs::create_directories(folder / "cars_train");
+  fs::create_directories(folder / "cars_test");
+  fs::create_directories(folder / "devkit");
+  check_message("dmldata", {"verify", "cars196", folder.path().string()}, 3,
+                {"dmldata: cars196: "});
 }
 
 TEST_CASE("dmltrain: every list and topic can be had, and as JSON") {
@@ -118,19 +138,52 @@ TEST_CASE("dmltrain: every list and topic can be had, and as JSON") {
     CHECK_MESSAGE(topic.out.find(part) != std::string::npos, part);
 }
 
+TEST_CASE("messages: a precision that is not there is refused with what to do") {
+  const TempFolder folder;
+  const auto refused = [&](const std::string& precision, int status,
+                           const std::vector<std::string>& parts) {
+    check_message("dmltrain", tiny_training(folder / "run", {"--precision", precision}), status,
+                  parts);
+  };
+  refused("tf32", 4, {"--precision tf32 is arithmetic of NVIDIA GPUs", "computes on cpu", "fp32"});
+  for (const std::string half : {"bf16", "fp16"})
+    refused(half, 2,
+            {"--precision " + half + " is not implemented in this version", "--precision fp32"});
+  refused("fp64", 2, {"precision: ", "fp64", "fp32"});
+  CHECK_FALSE(fs::exists(folder / "run"));
+  CHECK(
+      run("dmltrain", tiny_training(folder / "run", {"--precision", "fp32", "--dry-run"})).status ==
+      0);
+}
+
+TEST_CASE("dmltrain: a dry run on the built-in pictures draws none of them") {
+  const TempFolder folder;
+  const Outcome outcome =
+      run("dmltrain", {"--net", "resnet18", "--loss", "group", "--dataset", "shapes", "--set",
+                       "dataset.classes=30", "--data-dir", folder.path().string(), "--image-size",
+                       "32", "--dry-run", "--device", "cpu"});
+  INFO(outcome.err);
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.find("nothing was written") != std::string::npos);
+  CHECK(outcome.err.find("drawing") == std::string::npos);
+  CHECK(fs::is_empty(folder.path()));
+}
+
 TEST_CASE("dmltrain: a dry run of every preset needs no data and writes nothing") {
   const TempFolder folder;
   const auto presets = nlohmann::json::parse(run("dmltrain", {"--list", "presets", "--json"}).out);
-  for (const auto& preset : presets) {
+  for (const auto& preset : presets["presets"]) {
     const std::string name = preset["name"];
     const Outcome printed =
         run("dmltrain", {"--preset", name, "--net", "resnet18", "--print-config"});
     CHECK_MESSAGE(printed.status == 0, name, ": ", printed.err);
-    if (name.rfind("group-loss/", 0) != 0) continue;
+    // One of each system: published sizes take minutes on a processor; what the presets say of
+    // loss, sampler and labels is the same with a small net.
+    if (!name.ends_with("/cub200") && name.rfind("de", 0) != 0) continue;  // demo, defaults
     const Outcome outcome =
-        run("dmltrain",
-            {"--preset", name, "--image-size", "32", "--net", "resnet18", "--dry-run", "--data-dir",
-             folder.path().string(), "-o", (folder / "run").string(), "--device", "cpu"});
+        run("dmltrain", {"--preset", name, "--net", "resnet18", "--set", "net.last_layer=layer1",
+                         "--image-size", "32", "--dry-run", "--data-dir", folder.path().string(),
+                         "-o", (folder / "run").string(), "--device", "cpu"});
     CHECK_MESSAGE(outcome.status == 0, name, ": ", outcome.err);
     CHECK(outcome.out.find("nothing was written") != std::string::npos);
   }

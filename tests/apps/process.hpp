@@ -1,6 +1,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ namespace dml::test {
 struct Outcome {
   int status = -1;  ///< exit status; 128 + signal when one ended it
   std::string out, err;
+  std::uint64_t peak_memory = 0;  ///< the most bytes of memory that it held at a time
 };
 
 /// A built tool that is running, its output in files.
@@ -34,12 +36,22 @@ class Process {
  private:
   pid_t pid_ = -1;
   int status_ = -1;
+  std::uint64_t peak_memory_ = 0;
   bool ended_ = false;
   std::filesystem::path out_, err_;
 };
 
 /// Runs a tool to its end.
 Outcome run(const std::string& tool, const std::vector<std::string>& arguments);
+
+/// A word for the shell.
+std::string quoted(const std::string& word);
+/// Runs a tool behind words of the shell: "exec nice".
+Outcome run_behind(const std::string& words, const std::string& tool,
+                   const std::vector<std::string>& arguments);
+/// Runs a tool under a limit of the shell: "ulimit -f 100".
+Outcome run_limited(const std::string& limit, const std::string& tool,
+                    const std::vector<std::string>& arguments);
 
 using TempFolder = dml::testing::TemporaryFolder;
 
@@ -52,5 +64,21 @@ const std::filesystem::path& picture_folder();
 /// Arguments of a training that takes about a second: a small ResNet on the pictures.
 std::vector<std::string> tiny_training(const std::filesystem::path& run,
                                        const std::vector<std::string>& more = {});
+
+/// Three epochs with everything that has a state: a warm-up, a plateau, groups, two optimizers.
+std::vector<std::string> rich_training(const std::filesystem::path& run,
+                                       const std::vector<std::string>& more = {});
+
+/// The bytes of the last checkpoint's weights.
+std::string last_weights(const std::filesystem::path& run);
+
+/// Those that rich_training ends with when nothing disturbs it.
+const std::string& undisturbed_rich();
+
+/// The whole lines of a file; none where there is no file.
+std::vector<std::string> lines_of(const std::filesystem::path& file);
+
+/// Whether a folder holds nothing that a half-done writing left.
+bool clean(const std::filesystem::path& folder);
 
 }  // namespace dml::test

@@ -3,12 +3,14 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -66,8 +68,10 @@ void Process::signal(int number) const { ::kill(pid_, number); }
 
 bool Process::ended() {
   int status = 0;
-  if (!ended_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+  rusage use{};
+  if (!ended_ && wait4(pid_, &status, WNOHANG, &use) == pid_) {
     ended_ = true;
+    peak_memory_ = static_cast<std::uint64_t>(use.ru_maxrss) << 10U;
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   return ended_;
@@ -78,11 +82,34 @@ Outcome Process::wait() {
   for (int i = 0; i < 12000 && !ended(); ++i) std::this_thread::sleep_for(10ms);
   if (!ended()) signal(SIGKILL);
   while (!ended()) std::this_thread::sleep_for(10ms);
-  return {status_, read_file(out_), read_file(err_)};
+  return {status_, read_file(out_), read_file(err_), peak_memory_};
 }
 
 Outcome run(const std::string& tool, const std::vector<std::string>& arguments) {
   return Process(tool, arguments).wait();
+}
+
+std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
+  return text + "'";
+}
+
+Outcome run_behind(const std::string& words, const std::string& tool,
+                   const std::vector<std::string>& arguments) {
+  const TempFolder folder;
+  std::string command = words + " " + quoted((testing::build_dir() / tool).string());
+  for (const std::string& word : arguments) command += " " + quoted(word);
+  command = "(" + command + ") >" + quoted((folder / "out").string()) + " 2>" +
+            quoted((folder / "err").string());
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          read_file(folder / "out"), read_file(folder / "err")};
+}
+
+Outcome run_limited(const std::string& limit, const std::string& tool,
+                    const std::vector<std::string>& arguments) {
+  return run_behind(limit + "; exec", tool, arguments);
 }
 
 bool has_control_characters(const std::string& text) {
@@ -140,6 +167,52 @@ std::vector<std::string> tiny_training(const fs::path& run_folder,
                                         run_folder.string()};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
+}
+
+std::vector<std::string> rich_training(const fs::path& out, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments =
+      tiny_training(out, {"--epochs", "3", "--warmup-epochs", "1", "--schedule", "plateau"});
+  for (const char* set :
+       {"schedule.patience=0", "schedule.threshold=1", "warmup_by=step", "clip_grad_value=0.5",
+        "groups.head.match=loss.*", "groups.head.optimizer=sgd", "groups.head.lr=0.05",
+        "groups.stem.match=conv1.*,bn1.*", "groups.stem.frozen_epochs=1",
+        "groups.stem.weight_decay=0.01", "groups.first.match=layer1.*",
+        "groups.first.freeze_from=3"}) {
+    arguments.emplace_back("--set");
+    arguments.emplace_back(set);
+  }
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string last_weights(const fs::path& run_folder) {
+  return read_file(run_folder / "checkpoints/last.safetensors");
+}
+
+const std::string& undisturbed_rich() {
+  static const std::string bytes = [] {
+    const TempFolder folder;
+    const Outcome outcome = run("dmltrain", rich_training(folder / "run"));
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+    return last_weights(folder / "run");
+  }();
+  return bytes;
+}
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::vector<std::string> lines;
+  if (!fs::exists(file)) return lines;
+  const std::string text = read_file(file);
+  for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos;
+       begin = end + 1)
+    lines.push_back(text.substr(begin, end - begin));
+  return lines;
+}
+
+bool clean(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().string().find(".tmp-") != std::string::npos) return false;
+  return true;
 }
 
 }  // namespace dml::test

@@ -45,3 +45,10 @@ template <class T> T __shfl_down_sync(unsigned, T value, unsigned by) {
   const unsigned own = dml::emulation::thread_number();
   return dml::emulation::shuffle(value, own % 32 + by < 32 ? own + by : own);
 }
+
+/// Threads of the emulation run one after the other.
+template <class T> T atomicAdd(T* at, T value) {
+  const T before = *at;
+  *at = before + value;
+  return before;
+}

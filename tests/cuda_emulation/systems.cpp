@@ -83,7 +83,7 @@ TEST_CASE("emulated GPU: search finds the same neighbours in the same order") {
   const Tensor queries = gallery.rows(90, 130);
   std::vector<std::int64_t> self;
   for (std::int64_t q = 90; q < 130; ++q) self.push_back(q == 101 ? Neighbours::none : q);
-  for (const Distance distance : {Distance::cosine, Distance::euclidean}) {
+  for (const SearchDistance distance : {SearchDistance::cosine, SearchDistance::euclidean}) {
     const SearchOptions options{
         .distance = distance, .k = 40, .query_rows = 16, .gallery_rows = 70};
     const Neighbours want = search(reference, queries, gallery, self, options);

@@ -32,7 +32,7 @@ class Center final : public Loss {
   Parameter& centres_;
 };
 
-const Register<Loss, Center> registered{{
+const Register<Loss, Center> center{{
     .name = "center",
     .summary = "draws every embedding to the learnt centre of its class",
     .paper = "Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, "

@@ -77,7 +77,9 @@ void check_finite(const std::string& name, const Settings& settings, DType type,
                   const std::vector<std::int64_t>& of) {
   Device device(type == DType::f64 ? Backend::reference : Backend::cpu, 2);
   const Labels labels(of, classes);
-  for (const auto& [what, x] : hard_batches(labels.size(), type)) {
+  for (const auto& batch : hard_batches(labels.size(), type)) {
+    const auto& what = batch.first;  // clang 14 lets no lambda have a structured binding
+    const auto& x = batch.second;
     ParameterStore store(device, type);
     const auto loss = Registry<Loss>::make(
         name, settings,

@@ -98,8 +98,8 @@ TEST_CASE("metrics: names as users write them") {
   CHECK(make_metric("mAP@1000")->name() == "mAP@1000");
   CHECK(make_metric("mAP_1000")->name() == "mAP_1000");
   CHECK(make_metric("rho_spectrum@-2")->name() == "rho_spectrum@-2");
-  CHECK(make_metric("c_recall@2")->distance == Distance::cosine);
-  CHECK(make_metric("e_recall@2")->distance == Distance::euclidean);
+  CHECK(make_metric("c_recall@2")->distance == SearchDistance::cosine);
+  CHECK(make_metric("e_recall@2")->distance == SearchDistance::euclidean);
   CHECK(!make_metric("effective_rank")->distance);
   for (const std::string& name : Registry<Metric>::names()) {
     CAPTURE(name);
@@ -143,7 +143,7 @@ TEST_CASE("evaluate: separable classes are perfect, and the protocol is stated")
   Device device(Backend::cpu, 2);
   const auto metrics = make_metrics("recall@1,nmi,map@r,r_precision");
   const Evaluation found = evaluate(device, {.embeddings = x, .labels = labels}, metrics);
-  for (const auto& [name, number] : found.values) CHECK_MESSAGE(number == doctest::Approx(1), name);
+  for (const auto& one : found.values) CHECK_MESSAGE(one.second == doctest::Approx(1), one.first);
   CHECK(found.neighbours.k == 1);  // so many as were asked for, not as the metrics looked at
   CHECK(found.protocol.at("distance") == "cosine");
   CHECK(found.protocol.at("kmeans_clusters") == "5");
@@ -293,12 +293,13 @@ TEST_CASE("evaluate: c_ and e_ are the distances, whatever that of the evaluatio
   Device device(Backend::cpu, 1);
   const std::string names = "recall@1,map@r,mrr,nmi,rho_spectrum@1";
   const std::string both = "c_recall@1,c_map@r,c_mrr,c_nmi,e_recall@1,e_map@r,e_mrr,e_nmi";
-  const auto by = [&](Distance distance, const std::string& list) {
+  const auto by = [&](SearchDistance distance, const std::string& list) {
     return evaluate(device, set, make_metrics(list), {.distance = distance}).values;
   };
-  const auto cosine = by(Distance::cosine, names), euclidean = by(Distance::euclidean, names);
+  const auto cosine = by(SearchDistance::cosine, names),
+             euclidean = by(SearchDistance::euclidean, names);
   CHECK(cosine[1].second != euclidean[1].second);
-  for (const Distance distance : {Distance::cosine, Distance::euclidean}) {
+  for (const SearchDistance distance : {SearchDistance::cosine, SearchDistance::euclidean}) {
     const auto found = by(distance, both);
     for (std::size_t i = 0; i < 4; ++i) {
       CHECK(found[i].first == "c_" + cosine[i].first);
@@ -308,7 +309,7 @@ TEST_CASE("evaluate: c_ and e_ are the distances, whatever that of the evaluatio
   }
   // The spectrum is that of the rows as they are, unless cosine is asked for by name.
   CHECK(cosine[4].second == euclidean[4].second);
-  CHECK(by(Distance::cosine, "c_rho_spectrum@1")[0].second != cosine[4].second);
+  CHECK(by(SearchDistance::cosine, "c_rho_spectrum@1")[0].second != cosine[4].second);
 }
 
 TEST_CASE("evaluate: means over classes, and values of single classes") {
@@ -338,7 +339,7 @@ TEST_CASE("evaluate: dropping the first neighbour differs where duplicates are")
   const auto metrics = make_metrics("e_recall@1");
   const auto run = [&](Exclude exclude) {
     return evaluate(device, set, metrics,
-                    {.distance = Distance::euclidean, .exclude = exclude, .neighbours = 3});
+                    {.distance = SearchDistance::euclidean, .exclude = exclude, .neighbours = 3});
   };
   const Evaluation by_index = run(Exclude::query), first = run(Exclude::first);
   CHECK(by_index.neighbours.at(0, 0) == 1);
@@ -356,7 +357,7 @@ TEST_CASE("evaluate: a query set and a gallery of their own") {
   Device device(Backend::cpu, 1);
   const RetrievalSet apart = query_gallery_set(queries, {4, 5}, gallery, {4, 4, 5});
   const Evaluation found = evaluate(device, apart, make_metrics("recall@1,recall@2,map"),
-                                    {.distance = Distance::euclidean, .neighbours = 3});
+                                    {.distance = SearchDistance::euclidean, .neighbours = 3});
   CHECK(found.neighbours.at(0, 0) == 2);
   CHECK(found.neighbours.at(0, 1) == 0);
   CHECK(found.at("R@1") == 0);
@@ -367,7 +368,7 @@ TEST_CASE("evaluate: a query set and a gallery of their own") {
   const RetrievalSet inside =
       query_gallery_set(Tensor::of<float>({1, 1}, {1}), {4}, gallery, {4, 4, 5}, true);
   const Evaluation within = evaluate(device, inside, make_metrics("recall@1"),
-                                     {.distance = Distance::euclidean, .neighbours = 2});
+                                     {.distance = SearchDistance::euclidean, .neighbours = 2});
   CHECK(within.neighbours.queries == 1);
   CHECK(within.neighbours.at(0, 0) == 2);
   CHECK_THROWS_AS(query_gallery_set(queries, {4, 5}, Tensor({3, 2}, DType::f32), {4, 4, 5}),

@@ -33,7 +33,8 @@ TEST_CASE("optimizers: first step by hand") {
       {"radam", 0.1 * 0.5},                        // a step of plain momentum
       {"radam_torch", 0.1 * 0.5},  {"rmsprop", 0.1 / std::sqrt(0.01)}};
   for (const auto& [name, distance] : moved) {
-    CAPTURE(name);
+    const std::string called = name;  // clang 14 captures no part of a binding
+    CAPTURE(called);
     ParameterStore store(device);
     Parameter& p = add(store, "p", {1, 1, 1});
     set_gradient(p, 0.5F);

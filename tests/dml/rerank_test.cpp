@@ -108,7 +108,7 @@ TEST_CASE("re-ranking: equals the procedure with matrices of all pairs") {
       std::int64_t seen = 0;
       rerank_blocks(
           device, x, queries, gallery, {}, how,
-          {.distance = Distance::euclidean, .k = 50, .query_rows = 8},
+          {.distance = SearchDistance::euclidean, .k = 50, .query_rows = 8},
           [&](std::int64_t first, const Neighbours& block) {
             for (std::int64_t q = 0; q < block.queries; ++q, ++seen) {
               double before = -1;

@@ -25,7 +25,7 @@ Tensor normal(Shape shape, std::uint64_t seed, DType type = DType::f32) {
 /// All gallery rows of one query in order of (distance in f64, index), itself excluded.
 std::vector<std::pair<double, std::int64_t>> brute_force(const Tensor& q, std::int64_t i,
                                                          const Tensor& g, std::int64_t self,
-                                                         Distance distance) {
+                                                         SearchDistance distance) {
   const Tensor a = q.to(DType::f64), b = g.to(DType::f64);
   std::vector<std::pair<double, std::int64_t>> all;
   for (std::int64_t j = 0; j < g.dim(0); ++j) {
@@ -40,7 +40,8 @@ std::vector<std::pair<double, std::int64_t>> brute_force(const Tensor& q, std::i
       square += (x - y) * (x - y);
     }
     all.emplace_back(
-        distance == Distance::cosine ? 1 - product / std::sqrt(aa * bb) : std::sqrt(square), j);
+        distance == SearchDistance::cosine ? 1 - product / std::sqrt(aa * bb) : std::sqrt(square),
+        j);
   }
   std::sort(all.begin(), all.end());
   return all;
@@ -57,7 +58,7 @@ TEST_CASE("search: equals an exhaustive sort, whatever the size of the tiles") {
   const std::vector<std::int64_t> self = identity(83);
   for (const char* name : {"reference", "cpu"}) {
     Device device = Device::open(name, 2);
-    for (const Distance distance : {Distance::cosine, Distance::euclidean})
+    for (const SearchDistance distance : {SearchDistance::cosine, SearchDistance::euclidean})
       for (const std::int64_t rows : {7, 32, 200}) {
         const Neighbours found =
             search(device, x, x, self,
@@ -121,7 +122,7 @@ TEST_CASE("search: doubles are searched as doubles") {
   x.raw<double>()[12] += 1e-12;
   Device device(Backend::cpu, 1);
   const Neighbours found =
-      search(device, x, x, identity(40), {.distance = Distance::euclidean, .k = 1});
+      search(device, x, x, identity(40), {.distance = SearchDistance::euclidean, .k = 1});
   CHECK(found.at(1, 0) == 2);
   CHECK(found.distance[1] == doctest::Approx(1e-12).epsilon(1e-3));
 }
@@ -148,7 +149,7 @@ TEST_CASE("kmeans: rows are assigned to the nearest centre") {
   const Clustering found = kmeans(device, x, {.clusters = 17, .iterations = 5, .restarts = 2});
   double objective = 0;
   for (std::int64_t i = 0; i < 300; ++i) {
-    const auto nearest = brute_force(x, i, found.centres, -1, Distance::euclidean)[0];
+    const auto nearest = brute_force(x, i, found.centres, -1, SearchDistance::euclidean)[0];
     CHECK(found.cluster[static_cast<std::size_t>(i)] == nearest.second);
     objective += nearest.first * nearest.first;
   }

@@ -51,7 +51,8 @@ TEST_CASE("samplers: a plan is a function of seed and epoch alone") {
       {"fid_batchmatch", {}},
       {"disthist_batchmatch", {}}};
   for (const auto& [name, settings] : all) {
-    CAPTURE(name);
+    const std::string called = name;  // clang 14 captures no part of a binding
+    CAPTURE(called);
     const Sampler::Setup setup{.labels = labels, .batch_size = 8, .seed = 5};
     const auto one = Registry<Sampler>::make(name, settings, setup);
     const auto two = Registry<Sampler>::make(name, settings, setup);
@@ -166,6 +167,9 @@ TEST_CASE("requirements: a sampler that promises too little is refused in words"
                        doctest::Contains("needs at least 3 images of each class"), UsageError);
   CHECK_THROWS_WITH_AS(require({.classes = 2}, "triplet", {}, "group"),
                        doctest::Contains("2 different classes"), UsageError);
+  require({.one_part = true}, "divide", {.one_part = true}, "divide");
+  CHECK_THROWS_WITH_AS(require({.one_part = true}, "divide", {}, "shuffle"),
+                       doctest::Contains("--sampler divide"), UsageError);
 }
 
 }  // namespace

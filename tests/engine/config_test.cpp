@@ -137,3 +137,20 @@ TEST_CASE("config: values of a file that do not fit are named with line and colu
 TEST_CASE("config: a component without a name is asked for") {
   CHECK(error_of({}).find("--loss NAME selects one") != std::string::npos);
 }
+
+TEST_CASE(
+    "config: damaged TOML is refused with its place, letters beyond ASCII are no white space") {
+  const auto refused = [](const char* text) {
+    CHECK_THROWS_WITH_AS(parse_toml(text, Layer::file, "a.toml"), doctest::Contains("a.toml:1:"),
+                         FormatError);
+  };
+  // Each of these broke an assertion of the library or ran into code that it calls unreachable.
+  for (const char* text : {"[%]", "[\x01 x]", "[[=]]",
+                           "gr\xC3\xB6\xC3\x9F"
+                           "e = 1",
+                           "\xEF\xBA\xBF = 1", "\xCC\xAA"})
+    refused(text);
+  const auto given = parse_toml("name = \"\"\"\\\n\xC2\xA7\"\"\"", Layer::file, "a.toml");
+  REQUIRE(given.size() == 1);
+  CHECK(given[0].text == "\xC2\xA7");
+}

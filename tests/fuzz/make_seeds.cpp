@@ -6,6 +6,7 @@
 #include "engine/npy.hpp"
 #include "engine/preprocessing.hpp"
 #include "engine/safetensors.hpp"
+#include "tests/data/tar_file.hpp"
 #include "tests/weights_convert/torch_file.hpp"
 #include "weights_convert/torch_writer.hpp"
 
@@ -51,7 +52,7 @@ void write_tensors(const fs::path& folder) {
     write(folder, "legacy", name, legacy_checkpoint(object, {{"0", 6, floats(6)}}));
   SafeTensors contents;
   for (const DType type : {DType::f32, DType::bf16, DType::i64, DType::boolean})
-    contents.tensors.emplace_back(std::string("t.") + name_of(type), Tensor::zeros({2, 3}, type));
+    contents.tensors.emplace_back(std::string("t.") + name_of(type), Tensor({2, 3}, type));
   contents.metadata = {{"net", "resnet18"}, {"epoch", "3"}};
   fs::create_directories(folder / "safetensors");
   write_safetensors(folder / "safetensors/four", contents);
@@ -59,7 +60,7 @@ void write_tensors(const fs::path& folder) {
   weights::write_torch(folder / "zip/written", contents.tensors);
   fs::create_directories(folder / "npy");
   for (const DType type : {DType::f32, DType::f64, DType::i64, DType::u8})
-    write_npy(folder / "npy" / name_of(type), Tensor::zeros({2, 3}, type));
+    write_npy(folder / "npy" / name_of(type), Tensor({2, 3}, type));
 }
 
 void write_texts(const fs::path& folder) {
@@ -82,6 +83,14 @@ void write_pictures(const fs::path& folder) {
   }
 }
 
+void write_archives(const fs::path& folder) {
+  const std::string file = tar_entry("a/one", "one");
+  write(folder, "tar", "plain", tar_entry("a/", "", '5') + file + tar_end());
+  write(folder, "tar", "extended", tar_extended("path", "a/two") + file + tar_end());
+  write(folder, "tar", "long", tar_entry("long", std::string(200, 'n'), 'L') + file + tar_end());
+  write(folder, "tar", "links", tar_entry("link", "", '2') + tar_entry("x", "y", '0', "z"));
+}
+
 }  // namespace
 
 int main(int count, char* words[]) {
@@ -92,5 +101,6 @@ int main(int count, char* words[]) {
   write_tensors(words[1]);
   write_texts(words[1]);
   write_pictures(words[1]);
+  write_archives(words[1]);
   return 0;
 }

@@ -78,7 +78,7 @@ const AddGolden accuracy{
       std::string metrics;
       for (const auto& [name, text] : wanted) metrics += text + ",";
       const std::string average = run.given().text("average");
-      EvaluateOptions options{.distance = Distance::euclidean,
+      EvaluateOptions options{.distance = SearchDistance::euclidean,
                               .neighbours = std::ssize(set.labels)};
       if (average == "mean of class means") options.average = Average::classes;
       const Evaluation found = evaluate(run.device(), set, make_metrics(metrics), options);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 namespace dml::golden {
 namespace {
@@ -13,12 +14,25 @@ struct Distance {
   double worst = 0;   // largest |got - want| / m
   double beyond = 0;  // largest (|got - want| - slack) / m
   double l2 = 0, want_l2 = 0;
+  std::int64_t at = 0;  // where beyond is
   bool broken = false;  // not finite where want is, or the other way round
 };
 
-Distance distance(const Tensor& got, const Tensor& want, double slack) {
+/// |got - want| <= slack + relative * m for all elements.
+struct Allowed {
+  double slack = 0, relative = 0;
+  bool l2 = false;
+  std::vector<double> slacks{};  ///< of each element, in place of slack; or empty
+
+  double slack_at(std::int64_t i) const {
+    return slacks.empty() ? slack : slacks.at(static_cast<std::size_t>(i));
+  }
+};
+
+Distance distance(const Tensor& got, const Tensor& want, const Allowed& limit) {
   const Tensor a = got.to(DType::f64), b = want.to(DType::f64);
   Distance result;
+  result.beyond = -std::numeric_limits<double>::infinity();
   const std::int64_t width = b.rank() < 2 ? b.size() : b.row_length();
   for (std::int64_t start = 0; start < b.size(); start += width) {
     const double *x = a.raw<double>() + start, *y = b.raw<double>() + start;
@@ -33,7 +47,11 @@ Distance distance(const Tensor& got, const Tensor& want, double slack) {
       }
       const double error = std::abs(x[i] - y[i]);
       result.worst = std::max(result.worst, error / m);
-      result.beyond = std::max(result.beyond, (error - slack) / m);
+      const double beyond = (error - limit.slack_at(start + i)) / m;
+      if (beyond > result.beyond) {
+        result.beyond = beyond;
+        result.at = start + i;
+      }
       result.l2 += error * error;
       result.want_l2 += y[i] * y[i];
     }
@@ -43,16 +61,11 @@ Distance distance(const Tensor& got, const Tensor& want, double slack) {
   return result;
 }
 
-/// |got - want| <= slack + relative * m for all elements.
-struct Allowed {
-  double slack = 0, relative = 0;
-  bool l2 = false;
-};
-
 Allowed allowed(const Run& run, const std::string& name) {
   if (run.type() == DType::f64) return {0, 1e-9};
   const auto loose = run.loosened().find(name);
-  if (loose != run.loosened().end()) return {0, loose->second.relative, loose->second.l2};
+  if (loose != run.loosened().end())
+    return {0, loose->second.relative, loose->second.l2, loose->second.slack};
   const double error = run.given().f32_error(name);
   if (error >= 0) return {10 * error, 1e-6};
   return {0, 1e-5};
@@ -73,7 +86,7 @@ void check_one(const Run& run, const std::string& name, const Tensor& want, Verd
   if (!same_shape(got.shape(), want.shape()))
     return fail("has shape " + to_string(got.shape()) + ", not " + to_string(want.shape()));
   const Allowed limit = allowed(run, name);
-  const Distance d = distance(got, want, limit.slack);
+  const Distance d = distance(got, want, limit);
   if (d.broken) return fail("is not finite where the reference is, or the other way round");
   if (!is_float(want.dtype())) {
     if (d.worst != 0) fail("integers differ");
@@ -86,8 +99,11 @@ void check_one(const Run& run, const std::string& name, const Tensor& want, Verd
     if (verdict.passed) verdict.tensor = name;
   }
   if (!good)
-    fail(fmt::format("error {:.3g} relative; allowed {:.3g}{} plus {:.3g} absolute", d.worst,
-                     limit.relative, limit.l2 ? " of the norm" : "", limit.slack));
+    fail(fmt::format(
+        "error {:.3g} relative; allowed {:.3g}{} plus {:.3g} absolute; worst: element {} is "
+        "{:.9g}, wanted {:.9g}",
+        d.worst, limit.relative, limit.l2 ? " of the norm" : "", limit.slack_at(d.at), d.at,
+        got.to(DType::f64).raw<double>()[d.at], want.to(DType::f64).raw<double>()[d.at]));
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "dml/divide/clusters.hpp"
 #include "dml/divide/criteria.hpp"
 #include "dml/divide/marp.hpp"
@@ -104,8 +106,12 @@ const AddGolden weights{
 const AddGolden drawn{group, "distance_weighted_triplets", [](Run& run) {
                         const Labels labels = labels_of(run);
                         const Var like = run.tape().input(Tensor({1}, run.type()));
-                        const Tensor negatives =
-                            run.device().upload(run.tensor("in.drawn_negatives"));
+                        Tensor drawn_set = run.tensor("in.drawn_negatives");  // a set per row
+                        const std::int64_t q = drawn_set.dim(1);
+                        std::int64_t* row = drawn_set.raw<std::int64_t>();
+                        for (std::int64_t i = 0; i < drawn_set.dim(0); ++i, row += q)
+                          std::sort(row, row + q);
+                        const Tensor negatives = run.device().upload(drawn_set);
                         give_triplets(run, pair_drawn(labels, negatives, {0, Purpose::mine}, like));
                       }};
 
@@ -242,7 +248,7 @@ const AddGolden recall_self{
       for (std::size_t i = 0; i < labels.size(); ++i) own.push_back(static_cast<std::int64_t>(i));
       const Tensor x = run.tensor("in.embeddings");
       const Neighbours near =
-          search(run.device(), x, x, own, {.distance = Distance::euclidean, .k = width});
+          search(run.device(), x, x, own, {.distance = SearchDistance::euclidean, .k = width});
       std::vector<std::int64_t> classes;
       for (std::int64_t q = 0; q < near.queries; ++q)
         for (std::int64_t r = 0; r < width; ++r)
@@ -257,7 +263,7 @@ const AddGolden recall_gallery{
       const Tensor gallery = run.tensor("in.gallery");
       const std::int64_t k = std::min(*std::max_element(ks.begin(), ks.end()), gallery.dim(0));
       const Neighbours near = search(run.device(), run.tensor("in.query"), gallery, {},
-                                     {.distance = Distance::euclidean, .k = k});
+                                     {.distance = SearchDistance::euclidean, .k = k});
       run.give("out.recall", recalls(near, list(run.tensor("in.query_labels")),
                                      list(run.tensor("in.gallery_labels")), ks));
     }};

@@ -57,9 +57,10 @@ class Case {
 /// How far an f32 result may be from the file, in place of the rule of compare.hpp. f64 results
 /// have no such freedom.
 struct Loose {
-  double relative;     ///< of the largest absolute element, or of the L2 norm
-  bool l2 = false;     ///< compare L2 norms: ||got - want|| <= relative * ||want||
-  const char* reason;  ///< why the rule does not fit; must not be empty
+  double relative;              ///< of the largest absolute element, or of the L2 norm
+  bool l2 = false;              ///< compare L2 norms: ||got - want|| <= relative * ||want||
+  const char* reason;           ///< why the rule does not fit; must not be empty
+  std::vector<double> slack{};  ///< for each element, what it may be off besides; or empty
 };
 
 /// One computation of a case on one device in one precision. A handler takes its inputs from here

@@ -250,7 +250,7 @@ const AddGolden head{
       Network network(options, trial.scope(), given.integer("embed_dim"),
                       given.integer("num_classes"));
       trial.load();
-      if (!given.flag("training", true)) network.set_batch_norm(BatchNormMode::frozen_statistics);
+      if (!given.flag("training", true)) network.freeze_statistics();
       const Var embeddings = trial.input("embeddings"), logits = trial.input("logits");
       const Tensor labels = run.tensor("in.labels");
       const CrossEntropyOptions ce{.label_smoothing = given.number("label_smoothing"),

@@ -5,6 +5,7 @@
 #include "ops/pool2d.hpp"
 #include "tests/fill.hpp"
 #include "tests/golden/golden.hpp"
+#include "tests/golden/parity.hpp"
 
 namespace dml::golden {
 namespace {
@@ -83,21 +84,12 @@ class Training {
 
 const AddGolden parity{
     "intra_batch", "intra_batch_parity", [](Run& run) {
-      Training training(run);
-      std::vector<double> losses;
-      for (std::int64_t number = 0; number < run.given().integer("rounds"); ++number)
-        losses.push_back(training.step(number));
-      run.give("out.losses", losses);
-      run.loosen("out.losses", {.relative = 1e-3, .reason = "roundings of twenty f32 steps"});
-      for (const Parameter& one : training.store().all()) {
-        const std::string name = "out.weights." + one.name;
-        if (!run.given().has(name)) continue;
-        run.give(name, one.to_file());
-        run.loosen(name, {.relative = 1e-2,
-                          .l2 = true,
-                          .reason = "an adaptive rule turns the rounding of a gradient near 0 into "
-                                    "a step"});
-      }
+      give_training<Training>(
+          run, {.losses = 1e-3,
+                .weights = 1e-2,
+                .losses_reason = "roundings of twenty f32 steps",
+                .weights_reason =
+                    "an adaptive rule turns the rounding of a gradient near 0 into a step"});
     }};
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "ops/relu.hpp"
 #include "tests/fill.hpp"
 #include "tests/golden/module.hpp"
+#include "tests/golden/parity.hpp"
 
 namespace dml::golden {
 namespace {
@@ -107,21 +108,11 @@ class Training {
 
 const AddGolden parity{
     "lm_metric", "lm_parity", [](Run& run) {
-      Training training(run);
-      std::vector<double> losses;
-      for (std::int64_t round = 0; round < run.given().integer("rounds"); ++round)
-        losses.push_back(training.step(round));
-      run.give("out.losses", losses);
-      run.loosen("out.losses", {.relative = 1e-4, .reason = "roundings of twenty f32 steps"});
-      for (const Parameter& one : training.store().all()) {
-        const std::string name = "out.weights." + one.name;
-        if (!run.given().has(name)) continue;
-        run.give(name, one.to_file());
-        // Adam divides by the size of the gradient: where that is rounding, so is the step.
-        run.loosen(name, {.relative = 1e-3,
-                          .l2 = true,
-                          .reason = "Adam turns the sign of a rounding into a whole step"});
-      }
+      give_training<Training>(
+          run, {.losses = 1e-4,
+                .weights = 1e-3,
+                .losses_reason = "roundings of twenty f32 steps",
+                .weights_reason = "Adam turns the sign of a rounding into a whole step"});
     }};
 
 }  // namespace

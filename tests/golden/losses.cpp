@@ -171,6 +171,8 @@ Settings loss_settings(const Case& given) {
     add_component(settings, which + "_regularizer", given.text(which + "_regularizer"));
     settings[which + "_reg_weight"] = given.text(which + "_reg_weight");
   }
+  // Without labels the rows of the two sets are pairs.
+  if (given.op() == "dynamic_soft_margin" && !given.has("in.labels")) settings["paired"] = "true";
   const std::vector<FieldInfo>& fields = Registry<Loss>::find(given.op()).fields;
   const auto has = [&](const std::string& name) {
     return std::any_of(fields.begin(), fields.end(),

@@ -24,7 +24,7 @@ RetrievalSet set_of(Run& run) {
 /// The values of metrics by the published code's protocol: Euclidean distance unless a metric says
 /// otherwise, and the first neighbour dropped.
 Evaluation measured(Run& run, const std::string& metrics, Exclude exclude = Exclude::first,
-                    Distance distance = Distance::euclidean) {
+                    SearchDistance distance = SearchDistance::euclidean) {
   return evaluate(run.device(), set_of(run), make_metrics(metrics),
                   {.distance = distance, .exclude = exclude});
 }
@@ -49,7 +49,7 @@ const AddGolden recall{
       run.give("out.recall", values_of(measured(run, metrics)));
       run.give("out.recall_exclude_self", values_of(measured(run, metrics, Exclude::query)));
       run.give("out.recall_cosine",
-               values_of(measured(run, metrics, Exclude::first, Distance::cosine)));
+               values_of(measured(run, metrics, Exclude::first, SearchDistance::cosine)));
       run.ignore("out.recall_faiss_float32", "Faiss orders ties its own way");
     }};
 
@@ -147,9 +147,9 @@ const AddGolden end_to_end{
           run.ignore(full, "the file is a float32 run; op dists states these values in double");
           continue;
         }
-        const Evaluation found =
-            evaluate(run.device(), set, make_metrics(full.substr(4)),
-                     {.distance = Distance::euclidean, .exclude = Exclude::first, .kmeans = how});
+        const Evaluation found = evaluate(
+            run.device(), set, make_metrics(full.substr(4)),
+            {.distance = SearchDistance::euclidean, .exclude = Exclude::first, .kmeans = how});
         std::vector<double> values = values_of(found);
         if (full == "out.mAP_lim")
           values[0] += of_missing_neighbours(set.labels,

@@ -189,7 +189,22 @@ void gradients(Run& run, Filled& filled, const Tensor& input_gradient, bool live
     table.row<double>(static_cast<std::int64_t>(i))[1] = m.l2;
   }
   run.give("out.grad_table", table);
-  run.loosen("out.grad_table", {.relative = tolerance, .reason = roundings});
+  Loose loose{.relative = tolerance, .reason = roundings};
+  // A sum of n elements may be off by sqrt(n) times what the norm of the gradient is off: where a
+  // ReLU turns, all weights of a channel move one way. PyTorch's own deviation is in the file.
+  if (live) {
+    double deviation = 0;
+    for (const char* name :
+         {"float32_rel_err_grad_worst", "float32_rel_err_grad_worst_other_kernels"})
+      deviation = std::max(deviation, run.given().number(name, 0));
+    const Tensor want = run.tensor("out.grad_table").to(DType::f64);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto n = static_cast<double>(filled.store.find(names[i])->grad.size());
+      loose.slack.push_back(deviation * std::sqrt(n) * want.raw<double>()[2 * i + 1]);
+      loose.slack.push_back(0);
+    }
+  }
+  run.loosen("out.grad_table", loose);
 }
 
 void running_statistics(Run& run, Filled& filled) {
@@ -217,8 +232,10 @@ void running_statistics(Run& run, Filled& filled) {
   }
 }
 
+constexpr double train_tolerance = 2e-4;  // with live batch norm
+
 void train_case(Run& run, Filled& filled, bool live) {
-  const double tolerance = live ? 2e-4 : 2e-5;
+  const double tolerance = live ? train_tolerance : 2e-5;
   filled.net->set_batch_norm(live ? BatchNormMode::live : BatchNormMode::frozen_statistics);
   const auto tape = Tape::train(run.device());
   const Var input = tape->variable(images(run));
@@ -301,8 +318,10 @@ void heads_case(Run& run) {
   const Tensor weight =
       fill_tensor("fc.weight", {run.given().integer("classes"), dim}, salt).to(run.type());
   output(run, "logits", linear(neck, tape->input(weight), {}).value(), tolerance);
+  // The neck divides by the deviation of three images that differ little: features as far off as
+  // PyTorch's own in f32 (7.8e-7 of the norm) put it 2.6e-5 to 5.9e-5 off.
   const auto training = Tape::train(run.device());
-  output(run, "neck_train", head(training->input(map.value())).neck.value(), tolerance);
+  output(run, "neck_train", head(training->input(map.value())).neck.value(), train_tolerance);
   output(run, "neck_running_mean", added.find("bottleneck.running_mean")->value, tolerance);
   output(run, "neck_running_var", added.find("bottleneck.running_var")->value, tolerance);
 }

@@ -47,9 +47,10 @@ const AddGolden nll_case{"ops", "nll_loss", [](Run& run) {
                            run.output("y", nll(softmax(run.variable("x")), run.tensor("in.y")));
                          }};
 
-const AddGolden kl_case{"ops", "kl_div_batchmean", [](Run& run) {
-                          run.output("y", kl_divergence(log_softmax(run.variable("x")), run.variable("q")));
-                        }};
+const AddGolden kl_case{
+    "ops", "kl_div_batchmean", [](Run& run) {
+      run.output("y", kl_divergence(log_softmax(run.variable("x")), run.variable("q")));
+    }};
 
 const AddGolden bce_case{
     "ops", "binary_cross_entropy_with_logits",

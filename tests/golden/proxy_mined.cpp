@@ -90,7 +90,7 @@ template <class T> Rows<3> triplets_of(const Tuples& tuples) {
 const AddGolden triplets{
     "proxy", "triplet_semihard_mined", [](Run& run) {
       const std::string margin = run.given().text("margin");
-      mined_loss(run, "triplet_margin", {{"margin", margin}, {"type", "semihard"}},
+      mined_loss(run, "triplet_margin", {{"margin", margin}, {"type_of_triplets", "semihard"}},
                  "triplet_margin", {{"margin", margin}}, [&](const Tuples& tuples) {
                    visit_float(run.type(), [&]<class T>() {
                      give_set<3>(run, {"anchor", "positive", "negative"}, triplets_of<T>(tuples));

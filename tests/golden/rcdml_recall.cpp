@@ -18,7 +18,7 @@ void give_recall(Run& run, const RetrievalSet& set) {
     list += (list.empty() ? "recall@" : ",recall@") + std::to_string(k);
   std::vector<double> values;
   for (const auto& [name, value] :
-       evaluate(run.device(), set, make_metrics(list), {.distance = Distance::cosine}).values)
+       evaluate(run.device(), set, make_metrics(list), {.distance = SearchDistance::cosine}).values)
     values.push_back(value);
   run.give("out.recall", values);
 }

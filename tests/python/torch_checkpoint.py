@@ -4,13 +4,13 @@ trained here gives the same features in torchvision. Ends with 77 (skipped) wher
     torch_checkpoint.py FOLDER_WITH_TOOLS"""
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 try:
     import numpy
     import torch
+    from common import tools
 except ImportError as error:
     print(f"skipped: {error} (another Python: cmake -DDML_PYTHON=FILE)")
     sys.exit(77)
@@ -19,10 +19,7 @@ TOOLS = pathlib.Path(sys.argv[1])
 
 
 def run(tool, *words):
-    done = subprocess.run([TOOLS / tool, *map(str, words)], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{tool} ended with {done.returncode}: {done.stderr}")
-    return done.stdout
+    return tools.run(TOOLS / tool, *words)
 
 
 def read_safetensors(file):
@@ -55,53 +52,42 @@ def check_bits(folder, checkpoint):
     print(f"{len(want)} tensors: the same bits in torch {torch.__version__} and back")
 
 
-def check_features(folder, checkpoint, pictures):
+def pixels_of(folder, count):
+    """The last pictures, normalised as torchvision's nets want them."""
+    x = torch.from_numpy(tools.pixels(folder, count)) / 255
+    x = (x - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
+def check_features(folder, name, checkpoint):
     try:
-        from torchvision.models import resnet18
+        from torchvision import models
     except ImportError as error:
         print(f"not compared with torchvision: {error}")
         return
-    from PIL import Image
-    run("convert_weights", checkpoint, "--net", "resnet18", "--to", "pth", "-o", folder / "net.pth")
+    run("convert_weights", checkpoint, "--net", name, "--to", "pth", "-o", folder / "net.pth")
     state = torch.load(folder / "net.pth", weights_only=True)
-    classes = state["fc.weight"].shape[0]
-    net = resnet18(num_classes=classes)
+    last = "fc" if "fc.weight" in state else "classifier"
+    net = getattr(models, name)(num_classes=state[last + ".weight"].shape[0])
     net.load_state_dict(state, strict=True)
-    net.fc = torch.nn.Identity()
+    setattr(net, last, torch.nn.Identity())
     net.eval()
-    run("dmleval", checkpoint, "--dataset", "shapes", "--data-dir", folder, "--set",
-        "dataset.classes=4", "--set", "dataset.images=4", "--save-embeddings", folder / "e.npy",
-        "--metrics", "recall@1")
-    ours = numpy.load(folder / "e.npy")
-    images = []
-    lines = (pictures / "images.txt").read_text().splitlines()
-    for line in lines[-len(ours):]:
-        picture = Image.open(pictures / "images" / line.split()[1]).convert("RGB")
-        width, height = picture.size
-        short = min(width, height)
-        picture = picture.resize((width * 256 // short, height * 256 // short), Image.BILINEAR)
-        left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
-        images.append(numpy.asarray(picture.crop((left, top, left + 224, top + 224)), "float32"))
-    x = torch.from_numpy(numpy.stack(images)) / 255
-    x = (x - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    ours = tools.embeddings(TOOLS, folder, checkpoint)
     with torch.no_grad():
-        theirs = net(x.permute(0, 3, 1, 2).contiguous()).numpy()
+        theirs = net(pixels_of(folder, len(ours))).numpy()
     apart = numpy.linalg.norm(ours - theirs) / numpy.linalg.norm(theirs)
-    print(f"features of {len(ours)} pictures in torchvision: relative distance {apart:.2e}")
+    print(f"{name}: features of {len(ours)} pictures in torchvision: relative distance {apart:.2e}")
     assert apart < 2e-5, "torchvision sees other features"
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        run("dmltrain", "--net", "resnet18", "--loss", "group", "--set", "loss.anchors=1", "--dataset",
-            "shapes", "--set", "dataset.classes=4", "--set", "dataset.images=4", "--data-dir", folder,
-            "--image-size", 224, "--augment", "none", "--sampler", "classes_times_images",
-            "--images-per-class", 4, "--batch-size", 8, "--lr", 1e-3, "--epochs", 3,
-            "--metrics", "recall@1", "--device", "cpu", "-o", folder / "run")
-        checkpoint = folder / "run/checkpoints/last.safetensors"
-        check_bits(folder, checkpoint)
-        check_features(folder, checkpoint, next(folder.glob("**/images.txt")).parent)
+        for net, epochs in (("resnet18", 3), ("resnet50", 1), ("densenet121", 1)):
+            checkpoint = tools.train(TOOLS, folder, net, "--epochs", epochs)
+            if net == "resnet18":
+                check_bits(folder, checkpoint)
+            check_features(folder, net, checkpoint)
 
 
 if __name__ == "__main__":

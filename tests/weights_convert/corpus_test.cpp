@@ -99,7 +99,9 @@ TEST_CASE("checkpoints: foreign files from public repositories") {
     return;
   }
   const auto files = nlohmann::json::parse(read_file(folder / "expected.json"));
-  for (const auto& [file, expected] : files.items()) {
+  for (const auto& listed : files.items()) {
+    const std::string& file = listed.key();  // clang 14 lets no lambda have a structured binding
+    const auto& expected = listed.value();
     CAPTURE(file);
     const Weights weights = read_weights(folder / file);
     CHECK(weights.format == "torch " + expected["container"].get<std::string>());

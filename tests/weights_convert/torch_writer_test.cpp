@@ -70,7 +70,9 @@ TEST_CASE("torch writer: the data of every record begin at a multiple of 64 byte
   CHECK(archive.find("archive/data.pkl") != nullptr);
   CHECK(archive.text("archive/byteorder") == "little");
   CHECK(archive.text("archive/version") == "3\n");
-  for (const auto& [name, entry] : archive.entries()) {
+  for (const auto& record : archive.entries()) {
+    const auto& name = record.first;  // clang 14 lets no lambda have a structured binding
+    const auto& entry = record.second;
     CAPTURE(name);
     CHECK(entry.method == 0);
     const auto field = [&](std::size_t at) {

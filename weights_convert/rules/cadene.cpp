@@ -37,7 +37,7 @@ class Cadene : public Rule {
   }
 };
 
-const Register<Rule, Cadene> registered{{
+const Register<Rule, Cadene> cadene_rule{{
     .name = "cadene",
     .summary = "pretrained-models.pytorch: last_linear for the classifier, batch norm as [1, c]",
     .details = "The classifier's name is matched for every source.",

@@ -27,7 +27,7 @@ class DivideAndConquer : public Rule {
   }
 };
 
-const Register<Rule, DivideAndConquer> registered{{
+const Register<Rule, DivideAndConquer> divide_and_conquer_rule{{
     .name = "divide_and_conquer",
     .summary =
         "checkpoints of metric-learning-divide-and-conquer: a second copy of the layers below "

@@ -19,7 +19,7 @@ class IntraBatch : public Rule {
   }
 };
 
-const Register<Rule, IntraBatch> registered{{
+const Register<Rule, IntraBatch> intra_batch_rule{{
     .name = "intra_batch",
     .summary = "checkpoints of intra_batch: inception.* and embed.* where the embedding is reduced",
     .paper = "Seidenschwarz et al., Learning Intra-Batch Connections for Deep Metric Learning, "

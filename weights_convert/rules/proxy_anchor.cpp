@@ -12,7 +12,7 @@ class ProxyAnchor : public Rule {
   void apply(Draft& draft) const override { draft.strip("model."); }
 };
 
-const Register<Rule, ProxyAnchor> registered{{
+const Register<Rule, ProxyAnchor> proxy_anchor_rule{{
     .name = "proxy_anchor",
     .summary = "checkpoints of Proxy-Anchor-CVPR2020 and RCDML_pytorch: names begin with model.",
     .paper = "Kim et al., Proxy Anchor Loss for Deep Metric Learning, CVPR 2020",

@@ -22,7 +22,7 @@ class Revisiting : public Rule {
   }
 };
 
-const Register<Rule, Revisiting> registered{{
+const Register<Rule, Revisiting> revisiting_rule{{
     .name = "revisiting",
     .summary = "checkpoints of Revisiting_Deep_Metric_Learning and LM-metric: model.* and a second "
                "copy of the layers below layer_blocks",

@@ -47,7 +47,7 @@ class Torchvision : public Rule {
   }
 };
 
-const Register<Rule, Torchvision> registered{{
+const Register<Rule, Torchvision> torchvision_rule{{
     .name = "torchvision",
     .summary = "names of torchvision, which our nets have; DenseNet files of 2017 are renamed",
     .aliases = {"timm", "group_loss"},
