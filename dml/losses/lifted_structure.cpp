@@ -54,6 +54,7 @@ const Register<Loss, LiftedStructure> lifted_structure_loss{{
     .paper = "Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016",
     .details = "with a reference set the negatives of the anchor alone. The paper does not "
                "normalise. Cost: n^2.",
+    .aliases = {"lifted"},
 }};
 
 }  // namespace

@@ -48,6 +48,7 @@ const Register<Loss, MultiSimilarity> multi_similarity_loss{{
         "mean over anchors of log(1 + sum e^(-alpha (s - base))) / alpha over positives plus "
         "log(1 + sum e^(beta (s - base))) / beta over negatives. The paper's method adds the "
         "miner of the same name; its code has beta 40. Cost: n^2.",
+    .aliases = {"ms"},
 }};
 
 }  // namespace

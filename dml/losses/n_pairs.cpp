@@ -63,6 +63,7 @@ const Register<Loss, NPairs> n_pairs_loss{{
         "Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016",
     .details = "the paper uses raw inner products (distance.normalize = false) and a penalty on "
                "the squared length (embedding_regularizer = lp with power 2). Cost: n^2.",
+    .aliases = {"n_pair"},
 }};
 
 }  // namespace

@@ -164,6 +164,7 @@ const Register<Loss, Quadruplet> quadruplet_loss{{
     .paper = paper,
     .details = "the published code compares every triplet with every fourth image; `paper` does "
                "as Chen et al., CVPR 2017. Learning rate 1e-5.",
+    .aliases = {"quadruplet"},
 }};
 const Register<Loss, Snr> snr_loss{{
     .name = "revisiting_snr",

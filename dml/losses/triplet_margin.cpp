@@ -82,6 +82,7 @@ const Register<Loss, TripletMargin> triplet_margin_loss{{
              "Classification, JMLR 2009; Schroff et al., FaceNet, CVPR 2015",
     .details = "mean over active triplets of [d_ap - d_an + margin]+. FaceNet uses squared "
                "distances: distance.power = 2. Cost: one addition for each triplet, n^2 memory.",
+    .aliases = {"triplet"},
 }};
 
 }  // namespace
