@@ -14,7 +14,7 @@ namespace dml::test {
 struct Outcome {
   int status = -1;  ///< exit status; 128 + signal when one ended it
   std::string out, err;
-  std::uint64_t peak_memory = 0;  ///< the most bytes of memory that it held at a time
+  std::uint64_t peak_memory = 0;  ///< bytes that it held at most, seen every 2 ms
 };
 
 /// A built tool that is running, its output in files.

@@ -3,14 +3,15 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -32,6 +33,16 @@ int unique_number() {
 fs::path unique_path(const std::string& kind) {
   return fs::temp_directory_path() /
          ("dml-" + kind + "-" + std::to_string(::getpid()) + "-" + std::to_string(unique_number()));
+}
+
+/// The most memory that a running process has held so far; 0 when it has ended. (What wait4() tells
+/// begins with the memory of the process that started it.)
+std::uint64_t peak_memory_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; status >> word;)
+    if (std::uint64_t kilobytes = 0; word == "VmHWM:" && status >> kilobytes)
+      return kilobytes << 10U;
+  return 0;
 }
 
 }  // namespace
@@ -68,10 +79,9 @@ void Process::signal(int number) const { ::kill(pid_, number); }
 
 bool Process::ended() {
   int status = 0;
-  rusage use{};
-  if (!ended_ && wait4(pid_, &status, WNOHANG, &use) == pid_) {
+  if (!ended_) peak_memory_ = std::max(peak_memory_, peak_memory_of(pid_));
+  if (!ended_ && waitpid(pid_, &status, WNOHANG) == pid_) {
     ended_ = true;
-    peak_memory_ = static_cast<std::uint64_t>(use.ru_maxrss) << 10U;
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   return ended_;
@@ -79,7 +89,7 @@ bool Process::ended() {
 
 Outcome Process::wait() {
   using namespace std::chrono_literals;
-  for (int i = 0; i < 12000 && !ended(); ++i) std::this_thread::sleep_for(10ms);
+  for (int i = 0; i < 60000 && !ended(); ++i) std::this_thread::sleep_for(2ms);
   if (!ended()) signal(SIGKILL);
   while (!ended()) std::this_thread::sleep_for(10ms);
   return {status_, read_file(out_), read_file(err_), peak_memory_};
