@@ -10,6 +10,9 @@ struct Requirements {
   std::int64_t images_per_class = 1;  ///< of every class that occurs in a batch, at least
   std::int64_t classes = 1;           ///< different classes in a batch, at least
   bool training_set = false;          ///< before_epoch reads the embeddings of the training set
+  /// It compares the images of a batch with each other: one that is alone of its class there has no
+  /// positive. The batch may hold such; when many are, the run is warned.
+  bool pairs = false;
   bool one_part = false;              ///< a batch comes from one of the parts that the loss makes
 };
 

@@ -18,9 +18,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// "recall@1" is headed "R@1", "nmi" "NMI", "map@r" "MAP@R".
+/// "recall@1" is headed "R@1", "nmi" "NMI", "map@r" "MAP@R", "marp" "mARP".
 std::string heading(const std::string& metric) {
   if (metric.rfind("recall@", 0) == 0) return "R@" + metric.substr(7);
+  if (metric.rfind("marp", 0) == 0) return "mARP" + metric.substr(4);
   std::string text = metric;
   if (text.size() <= 6)
     for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

@@ -27,7 +27,8 @@ FieldInfo flag_info(const std::string& key);
 /// of each class means 6 classes.
 Config resolve_training(std::vector<Given> given);
 
-/// The text of `--help TOPIC`: "loss=group", "net=resnet50", "optimizer", or the name of a setting.
+/// The text of `--help TOPIC`: "loss=group", "net=resnet50", "optimizer", "groups", or the name of
+/// a setting.
 /// @throws UsageError for unknown topics.
 std::string topic_help(const std::string& topic);
 

@@ -8,6 +8,7 @@
 #include "apps/training/schema.hpp"
 #include "data/transform.hpp"
 #include "dml/distance.hpp"
+#include "dml/groups.hpp"
 #include "dml/loss.hpp"
 #include "dml/metric.hpp"
 #include "dml/miner.hpp"
@@ -109,10 +110,13 @@ std::string component_help(const Kind& one, const std::string& name) {
 
 std::string names_text(const Kind& one, bool json) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  const std::vector<About> all = one.all();
+  std::size_t width = 0;
+  for (const About& about : all) width = std::max(width, about.name.size());
   std::string text;
-  for (const About& about : one.all()) {
+  for (const About& about : all) {
     list.push_back({{"name", about.name}, {"summary", about.summary}, {"paper", about.paper}});
-    text += fmt::format("{:<22} {}\n", about.name, about.summary);
+    text += fmt::format("{:<{}}  {}\n", about.name, width, about.summary);
   }
   return json ? json_text({{one.plural, list}}) : text;
 }
@@ -181,9 +185,13 @@ std::string topic_help(const std::string& topic) {
       if ((info.name.rfind("head.", 0) == 0) == (key == "head")) fields.push_back(info);
     return "Settings (--set NAME=VALUE, or in a TOML file):\n" + field_lines(fields, "");
   }
+  if (key == "groups")
+    return "Parameter groups (--set groups.NAME.KEY=VALUE, or [groups.NAME] in a TOML file); "
+           "options of the group's optimizer, as its lr, stand beside these:\n" +
+           field_lines(describe<GroupOptions>(), "");
   for (const FieldInfo& info : training_schema().fields)
     if (canonical(info.name) == key) return field_lines({info}, "");
-  std::vector<std::string> known = {"head", "run"};
+  std::vector<std::string> known = {"groups", "head", "run"};
   for (const Kind& one : kinds()) known.push_back(one.name);
   throw UsageError("--help: no topic '" + topic + "'" + suggestion(word, known));
 }

@@ -48,6 +48,9 @@ struct ClassVectors {
 /// A loss with one or more learnt vectors for every class. They are one row each of a parameter in
 /// the loss's scope, [classes * per class, dim]; row c * per class + k is vector k of class c.
 class ClassLoss : public TupleLoss {
+ public:
+  Requirements requirements() const override { return {}; }
+
  protected:
   /// @throws UsageError when a distance was chosen that the loss is not defined for.
   ClassLoss(const ClassOptions& options, const Setup& setup, const ClassVectors& wanted);

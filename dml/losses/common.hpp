@@ -77,6 +77,9 @@ class CommonLoss : public Loss {
 
 /// A CommonLoss on the matrix of distances.
 class TupleLoss : public CommonLoss {
+ public:
+  Requirements requirements() const override { return {.pairs = true}; }
+
  protected:
   explicit TupleLoss(const TupleOptions& options);
   /// For losses that are defined for one distance alone.

@@ -55,11 +55,14 @@ class SumOfLosses final : public Loss {
   }
 
   Requirements requirements() const override {
-    Requirements all;
+    Requirements all{.pairs = true};
     for (const Term& term : terms_) {
       const Requirements own = term.loss->requirements();
-      all = {std::max(all.images_per_class, own.images_per_class),
-             std::max(all.classes, own.classes), all.training_set || own.training_set};
+      all = {.images_per_class = std::max(all.images_per_class, own.images_per_class),
+             .classes = std::max(all.classes, own.classes),
+             .training_set = all.training_set || own.training_set,
+             .pairs = all.pairs && own.pairs,
+             .one_part = all.one_part || own.one_part};
     }
     return all;
   }

@@ -55,7 +55,8 @@ Trainer::Trainer(TrainerParts parts, TrainerOptions options, RunFolder folder, M
       options_(std::move(options)),
       folder_(std::move(folder)),
       metadata_(std::move(metadata)),
-      steps_per_epoch_(static_cast<std::int64_t>(parts_.sampler.plan(0).size())) {
+      steps_per_epoch_(static_cast<std::int64_t>(parts_.sampler.plan(0).size())),
+      watch_(parts_.loss.requirements().pairs) {
   if (steps_per_epoch_ == 0)
     throw UsageError(
         "the sampler finds no batch in the training set: fewer images than one batch "

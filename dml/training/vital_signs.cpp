@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <vector>
 
 namespace dml {
@@ -12,6 +13,7 @@ namespace {
 constexpr std::int64_t most_rows = 256;  // a covariance of so many is known well enough
 constexpr double near_nothing = 0.02;    // of 0..2
 constexpr int in_a_row = 5;
+constexpr double many_alone = 0.5;  // of the images of a batch
 constexpr double same_loss = 1e-3;  // relative
 
 /// The rows, divided by their lengths, in f64. A row of zeros stays.
@@ -36,6 +38,14 @@ double product(const std::vector<double>& a, const std::vector<double>& b) {
 #pragma omp simd reduction(+ : sum)
   for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
   return sum;
+}
+
+double share_alone(std::span<const std::int64_t> labels) {
+  std::map<std::int64_t, std::int64_t> images;
+  for (const std::int64_t label : labels) ++images[label];
+  const auto alone =
+      std::count_if(images.begin(), images.end(), [](const auto& one) { return one.second == 1; });
+  return labels.empty() ? 0 : static_cast<double>(alone) / static_cast<double>(labels.size());
 }
 
 /// A mean that may be of nothing.
@@ -79,6 +89,7 @@ Figures VitalSigns::figures() const {
   if (positive_distance) all.emplace_back("d+", *positive_distance);
   if (negative_distance) all.emplace_back("d-", *negative_distance);
   all.emplace_back("rank", rank);
+  if (alone > 0) all.emplace_back("alone", alone);
   return all;
 }
 
@@ -93,7 +104,7 @@ VitalSigns vital_signs(const Tensor& embeddings, std::span<const std::int64_t> l
       const double apart = std::sqrt(std::max(0.0, 2 - 2 * product(rows[i], rows[j])));
       (labels[i] == labels[j] ? positive : negative).add(apart);
     }
-  return {positive.get(), negative.get(), participation(rows)};
+  return {positive.get(), negative.get(), participation(rows), share_alone(labels)};
 }
 
 Figures active_shares(const std::map<std::string, Tensor>& items) {
@@ -136,6 +147,17 @@ std::string Watch::told_once(bool& told, std::string text) {
 }
 
 std::string Watch::look(const VitalSigns& signs, double loss, std::int64_t step) {
+  lonely_ = pairs_ && signs.alone >= many_alone ? lonely_ + 1 : 0;
+  if (lonely_ >= in_a_row && !told_lonely_)
+    return told_once(
+        told_lonely_,
+        fmt::format("step {}: {:.0f} % of the images of a batch are alone of their class, and this "
+                    "loss finds no positive for them
+                    usual remedies
+                    : --sampler m_per_class,
+                      "
+                      "a larger --images-per-class, a loss with proxies",
+                      step, 100 * signs.alone));
   if (!signs.negative_distance) return "";
   losses_.push_back(loss);
   if (losses_.size() > in_a_row) losses_.pop_front();

@@ -20,6 +20,8 @@ struct VitalSigns {
   /// How many directions the embeddings use: (sum l)^2 / sum l^2 of the eigenvalues l of the
   /// covariance of the rows of length 1; 0 where all rows are the same.
   double rank = 0;
+  /// The share of the images of the whole batch that are alone of their class in it.
+  double alone = 0;
 
   /// By their names in logs: `d+`, `d-`, `rank`.
   Figures figures() const;
@@ -42,16 +44,21 @@ std::optional<double> mean_proxy_norm(const ParameterStore& store);
 /// Looks at one batch after the other and says in words, once, what is wrong.
 class Watch {
  public:
+  /// @param pairs  Requirements::pairs of the loss
+  explicit Watch(bool pairs) : pairs_(pairs) {}
+
   /// @return a warning, or "".
   std::string look(const VitalSigns& signs, double loss, std::int64_t step);
 
  private:
   std::string told_once(bool& told, std::string text);
 
+  bool pairs_;
   std::deque<double> losses_;
   int collapsed_ = 0;  ///< so many times in a row
   int mixed_ = 0;      ///< likewise: one class is not nearer than different ones
-  bool told_collapse_ = false, told_stuck_ = false;
+  int lonely_ = 0;     ///< likewise: half of the images are alone of their class
+  bool told_collapse_ = false, told_stuck_ = false, told_lonely_ = false;
 };
 
 }  // namespace dml

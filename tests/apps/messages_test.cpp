@@ -136,6 +136,10 @@ TEST_CASE("dmltrain: every list and topic can be had, and as JSON") {
   CHECK(topic.status == 0);
   for (const char* part : {"temperature", "24", "replicator", "Elezi"})
     CHECK_MESSAGE(topic.out.find(part) != std::string::npos, part);
+  const Outcome groups = run("dmltrain", {"--help", "groups"});
+  CHECK(groups.status == 0);
+  for (const char* part : {"groups.NAME.KEY", "match", "frozen_epochs"})
+    CHECK_MESSAGE(groups.out.find(part) != std::string::npos, part);
 }
 
 TEST_CASE("messages: a precision that is not there is refused with what to do") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <span>
+
 #include "dml/training/numbers.hpp"
 #include "engine/device.hpp"
 
@@ -68,7 +70,7 @@ TEST_CASE("vital signs: gradient norms by group, before anything is clipped") {
 }
 
 TEST_CASE("watch: says once that embeddings have collapsed, and only after some looks") {
-  Watch watch;
+  Watch watch(true);
   const VitalSigns collapsed{0.001, 0.001, 1}, healthy{0.5, 1.2, 30};
   std::string told;
   for (int look = 0; look < 4; ++look) CHECK(watch.look(collapsed, 0.2, look).empty());
@@ -77,7 +79,7 @@ TEST_CASE("watch: says once that embeddings have collapsed, and only after some 
   CHECK(told.find("stays at 0.2") != std::string::npos);
   CHECK(watch.look(collapsed, 0.2, 5).empty());
 
-  Watch other;
+  Watch other(true);
   for (int look = 0; look < 4; ++look) other.look(collapsed, 0.2, look);
   other.look(healthy, 0.2, 4);
   CHECK(other.look(collapsed, 0.2, 5).empty());
@@ -85,11 +87,31 @@ TEST_CASE("watch: says once that embeddings have collapsed, and only after some 
 
 TEST_CASE("watch: a loss that stands still while classes are mixed is told; a falling one is not") {
   const VitalSigns mixed{1.30, 1.31, 30};
-  Watch still, falling;
+  Watch still(true), falling(true);
   std::string told;
   for (int look = 0; look < 6; ++look) {
     told += still.look(mixed, 0.2, look);
     CHECK(falling.look(mixed, 1.0 - 0.01 * look, look).empty());
   }
   CHECK(told.find("the loss stays at 0.2") != std::string::npos);
+}
+
+TEST_CASE("watch: images without a positive are told where the loss compares images") {
+  const Tensor x = Tensor::of<float>({4, 2}, {1, 0, 0, 1, -1, 0, 0, -1});
+  const std::int64_t different[] = {0, 1, 2, 3}, half[] = {0, 0, 1, 2}, paired[] = {0, 0, 1, 1};
+  CHECK(vital_signs(x, different).alone == 1);
+  CHECK(vital_signs(x, half).alone == 0.5);
+  CHECK(vital_signs(x, paired).alone == 0);
+  const auto told = [&](bool pairs, std::span<const std::int64_t> labels) {
+    Watch watch(pairs);
+    std::string all;
+    for (int look = 0; look < 6; ++look)
+      all += watch.look(vital_signs(x, labels), 1.0 - 0.1 * look, look);
+    return all;
+  };
+  CHECK(told(true, different).find("100 % of the images of a batch are alone") !=
+        std::string::npos);
+  CHECK(told(true, half).find("50 % of the images") != std::string::npos);
+  CHECK(told(true, paired).empty());
+  CHECK(told(false, different).empty());
 }
