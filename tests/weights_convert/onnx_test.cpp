@@ -233,7 +233,8 @@ TEST_CASE("onnx: every net that there is can be written") {
     const onnx::Model model = traced.translate(64);
     std::set<std::string> known{"images"};
     for (const auto& [name, tensor] : model.weights) {
-      CHECK_MESSAGE(known.insert(name).second, name);
+      const std::string& called = name;  // clang 14 hands no structured binding to a lambda
+      CHECK_MESSAGE(known.insert(called).second, called);
       const Parameter* parameter = traced.store.find(name);
       REQUIRE(parameter != nullptr);
       CHECK(tensor.shape() == parameter->file_shape());
