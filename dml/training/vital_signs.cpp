@@ -152,12 +152,9 @@ std::string Watch::look(const VitalSigns& signs, double loss, std::int64_t step)
     return told_once(
         told_lonely_,
         fmt::format("step {}: {:.0f} % of the images of a batch are alone of their class, and this "
-                    "loss finds no positive for them
-                    usual remedies
-                    : --sampler m_per_class,
-                      "
-                      "a larger --images-per-class, a loss with proxies",
-                      step, 100 * signs.alone));
+                    "loss finds no positive for them\n  usual remedies: --sampler m_per_class, a "
+                    "larger --images-per-class, a loss with proxies",
+                    step, 100 * signs.alone));
   if (!signs.negative_distance) return "";
   losses_.push_back(loss);
   if (losses_.size() > in_a_row) losses_.pop_front();
