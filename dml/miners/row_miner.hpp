@@ -49,7 +49,9 @@ DML_HOST_DEVICE Best<T> best(const Team& team, std::int64_t n, const Eligible& e
   const T first = team.largest(n, [&](std::int64_t j) {
     return eligible(j) && T(value(j)) == most ? -static_cast<T>(j) : none;
   });
-  return {most, first == none ? -1 : static_cast<std::int64_t>(-first)};
+  // A vectorised maximum of nothing may begin at the lowest number instead of minus infinity.
+  if (!(first >= -static_cast<T>(n))) return {none, -1};
+  return {most, static_cast<std::int64_t>(-first)};
 }
 
 /// Rows [first, last) of a row miner with one kind of team.
