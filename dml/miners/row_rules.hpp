@@ -127,7 +127,8 @@ struct DistanceWeightedRule {
     const T positive =
         team.largest(row.size, [&](std::int64_t j) { return static_cast<T>(row.relation[j]); });
     const T peak = team.largest(row.size, log_weight);
-    const bool usable = positive > T(0) && peak > none;
+    // Weights are far from this; a vectorised maximum of nothing may be the lowest number.
+    const bool usable = positive > T(0) && peak > T(-1e30);
     const auto weight = [&](std::int64_t j) { return usable ? exp(log_weight(j) - peak) : T(0); };
     const double total = team.sum(row.size, weight);
     const T scale = usable ? static_cast<T>(1 / total) : T(0);
