@@ -16,8 +16,8 @@ struct PairHistogram {
     const T width = 2 / static_cast<T>(bins - 1);
     const T place = (s + 1) / width;
     if (!(place > T(0))) return 0;
-    const std::int64_t k = static_cast<std::int64_t>(place);
-    return k > bins - 1 ? bins - 1 : k;
+    // Compared as it is: what is far from a cosine is no whole number that a node could have.
+    return place < static_cast<T>(bins - 1) ? static_cast<std::int64_t>(place) : bins - 1;
   }
   /// What s gives to node r.
   template <class T> DML_HOST_DEVICE T share(T s, std::int64_t r) const {
