@@ -31,7 +31,7 @@ class Reading {
     CHECK(outcome.status == status);
     const std::uint64_t size = std::filesystem::file_size(path(name));
     CHECK(outcome.peak_memory <= program_ + 4 * size + 40 * megabyte);
-    CHECK(outcome.peak_memory > megabyte);  // it was measured
+    CHECK(outcome.peak_memory > megabyte);                              // it was measured
     if (status == 0) CHECK(outcome.peak_memory > program_ + size / 2);  // and read as a whole
   }
 
