@@ -13,7 +13,7 @@ struct Requirements {
   /// It compares the images of a batch with each other: one that is alone of its class there has no
   /// positive. The batch may hold such; when many are, the run is warned.
   bool pairs = false;
-  bool one_part = false;              ///< a batch comes from one of the parts that the loss makes
+  bool one_part = false;  ///< a batch comes from one of the parts that the loss makes
 };
 
 /// What a sampler promises of each of its batches.
