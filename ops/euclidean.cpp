@@ -48,12 +48,16 @@ struct EuclideanOp {
   template <std::size_t N>
   Grads<N> backward(Device& device, const Tensor& gradient, std::array<bool, N> wanted) const {
     const Tensor dy = device.dense(gradient);
+    Grads<N> all;
+    if (in.self) {
+      all[0] = device.empty(in.a.shape(), in.a.dtype());
+      kernel::euclidean_self_gradient(device, in, y, dy, all[0]);
+      return all;
+    }
     const DType type = y.dtype();
     Tensor weights = device.empty(y.shape(), type);
     Tensor near = device.empty({y.dim(0)}, DType::u8);
     kernel::euclidean_weights(device, in, y, dy, weights, near);
-    if (in.self) kernel::add_transposed(device, weights, weights);
-    Grads<N> all;
     if (wanted[0]) {
       Tensor sums = device.empty({y.dim(0)}, type);
       kernel::sum(device, weights, axis_of(y.shape(), 1, "euclidean"), 1, sums);
@@ -75,7 +79,7 @@ struct EuclideanOp {
 };
 
 /// Sums of a row in blocks: the adds of a block go side by side, the blocks in f64.
-template <class T, class Term> double sum_of(std::int64_t n, const Term& term) {
+template <class T, class Term> double sum_of(std::int64_t n, const Term term) {
   double total = 0;
   for (std::int64_t k = 0; k < n; k += 256) {
     T part = 0;
@@ -97,8 +101,7 @@ void square_rows(const Tensor& x, Tensor& squares, std::int64_t first, std::int6
   const std::int64_t d = x.dim(1);
   for (std::int64_t i = first; i < last; ++i) {
     const T* row = x.raw<T>() + i * d;
-    squares.raw<T>()[i] =
-        static_cast<T>(sum_of<T>(d, [=](std::int64_t k) { return row[k] * row[k]; }));
+    squares.raw<T>()[i] = static_cast<T>(sum_of<T>(d, [row](auto k) { return row[k] * row[k]; }));
   }
 }
 
@@ -162,17 +165,20 @@ void weight_rows(const Euclidean& in, const Tensor& y, const Tensor& dy, Tensor&
                  Tensor& near, std::int64_t first, std::int64_t last) {
   const std::int64_t q = y.dim(1);
   const T* other = in.squares_b.raw<T>();
-  const bool plain = in.power == 1 || in.power == 2, squared = in.power == 2;
+  const bool squared = in.power == 2;
   for (std::int64_t i = first; i < last; ++i) {
     const T *row = y.raw<T>() + i * q, *up = dy.raw<T>() + i * q, own = in.squares_a.raw<T>()[i];
     T* out = weights.raw<T>() + i * q;
-    if (plain) {
+    if (squared) {
+#pragma omp simd
+      for (std::int64_t j = 0; j < q; ++j)
+        out[j] = Euclidean::is_near(row[j], own, other[j]) ? T(0) : 2 * up[j];
+    } else if (in.power == 1) {
 #pragma omp simd
       for (std::int64_t j = 0; j < q; ++j) {
         const T v = row[j];
-        const T slope = squared ? T(2) : v > T(0) ? T(1) / v : T(0);
-        const bool is = Euclidean::is_near(squared ? v : v * v, own, other[j]);
-        out[j] = is ? T(0) : up[j] * slope;
+        const T slope = v > T(0) ? T(1) / v : T(0);
+        out[j] = Euclidean::is_near(v * v, own, other[j]) ? T(0) : up[j] * slope;
       }
     } else {
       for (std::int64_t j = 0; j < q; ++j) out[j] = weight(in, row[j], up[j], own, other[j], false);
@@ -261,9 +267,25 @@ const bool euclidean_added =
     add(kernel::row_squares, squares<false>, squares<true>) &&
     add(kernel::euclidean_fwd, distances<false>, distances<true>) &&
     add(kernel::euclidean_weights, all_weights<false>, all_weights<true>) &&
-    add(kernel::euclidean_finish, finish<false>, finish<true>);
+    add(kernel::euclidean_finish, finish<false>, finish<true>) &&
+    kernel::euclidean_self_gradient.add(Backend::reference, euclidean_self_gradient_by_product,
+                                        __FILE__) &&
+    kernel::euclidean_self_gradient.add(Backend::cuda, euclidean_self_gradient_by_product,
+                                        __FILE__);
 
 }  // namespace
+
+void euclidean_self_gradient_by_product(Device& device, const Euclidean& in, const Tensor& y,
+                                        const Tensor& dy, Tensor& dx) {
+  Tensor weights = device.empty(y.shape(), y.dtype());
+  Tensor near = device.empty({y.dim(0)}, DType::u8);
+  Tensor sums = device.empty({y.dim(0)}, y.dtype());
+  kernel::euclidean_weights(device, in, y, dy, weights, near);
+  kernel::add_transposed(device, weights, weights);
+  kernel::sum(device, weights, axis_of(y.shape(), 1, "euclidean"), 1, sums);
+  kernel::mix_rows(device, weights, in.b, dx);
+  kernel::euclidean_finish(device, in, y, dy, sums, near, false, dx);
+}
 
 Var euclidean(const Var& a, const Var& b, double power) {
   DML_CHECK(a.rank() == 2 && b.rank() == 2 && a.dim(1) == b.dim(1),

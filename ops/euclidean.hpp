@@ -61,6 +61,14 @@ inline constinit Kernel<void(const Euclidean& in, const Tensor& y, const Tensor&
 inline constinit Kernel<void(const Euclidean& in, const Tensor& y, const Tensor& dy,
                              const Tensor& sums, const Tensor& near, bool of_b, Tensor& dx)>
     euclidean_finish{"euclidean gradient"};
+/// dx [n, d] of the distances within one set of rows. The cpu kernel adds up the differences of
+/// the pairs that have a gradient when they are few, which a loss with margins leaves.
+inline constinit Kernel<void(const Euclidean& in, const Tensor& y, const Tensor& dy, Tensor& dx)>
+    euclidean_self_gradient{"euclidean gradient within a set"};
 }  // namespace kernel
+
+/// euclidean_self_gradient by one matrix product, through the kernels above.
+void euclidean_self_gradient_by_product(Device& device, const Euclidean& in, const Tensor& y,
+                                        const Tensor& dy, Tensor& dx);
 
 }  // namespace dml

@@ -6,6 +6,7 @@
 
 #include "ops/lines.hpp"
 #include "ops/matmul.hpp"
+#include "ops/panel_product.hpp"
 
 namespace dml {
 namespace {
@@ -69,9 +70,27 @@ void product(Device& device, const Tensor& w, const Tensor& x, Tensor& y) {
   kernel::matmul(device, w, x, {}, 1, 0, y);
 }
 
+/// The same in panels; each thread takes some of the rows through all of them.
+void product_cpu(Device& device, const Tensor& w, const Tensor& x, Tensor& y) {
+  const std::int64_t n = w.dim(0), q = w.dim(1), d = x.dim(1);
+  if (!cpu::panels_are_fast || n < cpu::Panels::width) return product(device, w, x, y);
+  const std::int64_t count = (d + cpu::Panels::width - 1) / cpu::Panels::width;
+  const Tensor room = device.empty({count, q, cpu::Panels::width}, DType::f32);
+  const cpu::Panels panels{room.raw<float>(), q, d};
+  threaded_lines(device, count, cpu::Panels::width * q,
+                 [&]<class T>(std::int64_t first, std::int64_t last) {
+                   for (std::int64_t p = first; p < last; ++p) panels.fill(x.raw<float>(), d, p);
+                 });
+  threaded_lines(device, n, q * d, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t p = 0; p < count; ++p)
+      cpu::multiply_rows(w.raw<float>(), q, panels, p, first, last, false, y.raw<float>(), d);
+  });
+}
+
 void cpu(Device& device, const Tensor& w, const Tensor& x, Tensor& y) {
   const std::int64_t n = w.dim(0), q = w.dim(1), d = x.dim(1), room = q / few + 1;
-  const Tensor columns = Tensor::empty({n, room}, DType::i64);
+  const Tensor columns =
+      device.empty({n, room}, DType::i64);  // kept between steps, unlike malloc's
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(n));
   const auto columns_of = [&](std::int64_t i) { return columns.raw<std::int64_t>() + i * room; };
   threaded_lines(device, n, 3 * q, [&]<class T>(std::int64_t first, std::int64_t last) {
@@ -79,7 +98,7 @@ void cpu(Device& device, const Tensor& w, const Tensor& x, Tensor& y) {
       sizes[static_cast<std::size_t>(i)] = choose(w.raw<float>() + i * q, q, columns_of(i)).size;
   });
   for (const std::int64_t size : sizes)
-    if (size < 0) return product(device, w, x, y);
+    if (size < 0) return product_cpu(device, w, x, y);
   threaded_lines(device, n, 8 * d, [&]<class T>(std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i)
       mix(w.raw<float>() + i * q, {columns_of(i), sizes[static_cast<std::size_t>(i)]}, x,

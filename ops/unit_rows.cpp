@@ -89,7 +89,12 @@ void backward_rows(const Tensor& y, const Tensor& divisor, double p, double eps,
     }
     const T share = static_cast<T>(along);
     if (p == 2) {
-      for (std::int64_t k = 0; k < d; ++k) in[k] = (up[k] - out[k] * share) / bounded;
+      const T by = T(1) / bounded;  // a division for every element would take as long as the memory
+      if (std::isfinite(by)) {
+        for (std::int64_t k = 0; k < d; ++k) in[k] = (up[k] - out[k] * share) * by;
+      } else {
+        for (std::int64_t k = 0; k < d; ++k) in[k] = (up[k] - out[k] * share) / bounded;
+      }
     } else {
       for (std::int64_t k = 0; k < d; ++k)
         in[k] = (up[k] - unit::direction(out[k], p) * share) / bounded;

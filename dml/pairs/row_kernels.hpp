@@ -34,12 +34,14 @@ template <class F, class T, class Team>
                                Tensor& sums, std::int64_t first, std::int64_t last) {
   const F f = functor;
   const std::int64_t n = matrix.dim(0);
+  T* to = sums.raw<T>();
+  double* number = in.counts.raw<double>();
   for (std::int64_t i = first; i < last; ++i) {
     std::array<double, F::parts> totals{}, counts{};
     f.sums(Team{}, row_of<T>(matrix, in, i, nullptr), totals.data(), counts.data());
     for (std::int64_t k = 0; k < F::parts; ++k) {
-      sums.raw<T>()[k * n + i] = static_cast<T>(totals[static_cast<std::size_t>(k)]);
-      in.counts.raw<double>()[k * n + i] = counts[static_cast<std::size_t>(k)];
+      to[k * n + i] = static_cast<T>(totals[static_cast<std::size_t>(k)]);
+      number[k * n + i] = counts[static_cast<std::size_t>(k)];
     }
   }
 }

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 constexpr std::size_t huge_page = std::size_t{1} << 21U;
-constexpr std::size_t small = 1 << 16;  // below this malloc is as good as a cache
+constexpr std::size_t small = 1 << 16;                 // below this malloc is as good as a cache
+constexpr std::size_t spare = std::size_t{16} << 20U;  // see give_back
 
 /// Memory from the system. Large blocks ask for huge pages: fewer faults when they are first
 /// written, and fewer look-ups of addresses ever after.
@@ -60,8 +61,9 @@ class Cache {
   void give_back(std::byte* block, std::size_t size) {
     const std::lock_guard lock(mutex_);
     current_ -= size;
-    // Never keep more than the most that was in use: a cache is not to raise that.
-    if (size < small || current_ + cached_ + size > most_) {
+    // A cache is not to raise the most that was in use, but for a little: blocks of odd sizes would
+    // otherwise push out others in every step, and their pages be cleared anew.
+    if (size < small || current_ + cached_ + size > most_ + spare) {
       std::free(block);
       return;
     }
@@ -88,7 +90,7 @@ class Cache {
     peak_ = std::max(peak_, current_);
     most_ = std::max(most_, current_);
     // Blocks of sizes that no longer occur must not pile up beside new ones.
-    while (current_ + cached_ > most_ && !free_.empty()) {
+    while (current_ + cached_ > most_ + spare && !free_.empty()) {
       const auto largest = std::prev(free_.end());
       std::free(largest->second);
       cached_ -= largest->first;

@@ -1,6 +1,9 @@
+#include "ops/arithmetic.hpp"
 #include "ops/euclidean.hpp"
 #include "ops/minkowski.hpp"
+#include "ops/relu.hpp"
 #include "ops/self_product.hpp"
+#include "ops/slice.hpp"
 #include "ops/unit_rows.hpp"
 #include "tests/op_case.hpp"
 
@@ -15,6 +18,18 @@ const AddCase below{
 
 const AddCase product{
     {"self_product [37,20]", {{37, 20}}, [](auto& x) { return self_product(x[0]); }}};
+
+// Several blocks, the last one not full, and more coordinates than one run of sums. A sum of n
+// products of normal numbers is about sqrt(n), and n roundings add up to eps n.
+constexpr double eps = 6e-8;
+const AddCase product_blocks{{.name = "self_product [150,21]",
+                              .inputs = {{150, 21}},
+                              .run = [](auto& x) { return self_product(x[0]); },
+                              .atol = 300 * eps}};  // its gradient sums 2 x 150
+const AddCase product_runs{{.name = "self_product [66,530]",
+                            .inputs = {{66, 530}},
+                            .run = [](auto& x) { return self_product(x[0]); },
+                            .atol = 530 * eps}};
 
 /// Rows 1 and 3 of the first input so near to others that the differences are used.
 void make_near(std::vector<Tensor>& x) {
@@ -46,6 +61,17 @@ const AddCase within_near{{.name = "euclidean of itself, near rows",
                            .run = [](auto& x) { return euclidean(x[0]); },
                            .rtol = 1e-4,  // as above
                            .prepare = make_near}};
+// Few entries have a gradient: the cpu kernel adds up their differences.
+const AddCase within_few{{"euclidean of itself, few nearer than 1",
+                          {{40, 8}},
+                          [](auto& x) { return relu(1.0 - euclidean(x[0])); },
+                          1e-5,
+                          1e-6,
+                          make_near}};
+const AddCase within_one_sided{
+    {"euclidean of itself, pairs in one direction", {{40, 8}}, [](auto& x) {
+       return slice(slice(euclidean(x[0]), 0, 1, 4), 1, 2, 6);
+     }}};
 const AddCase within_squared{
     {"euclidean squared of itself", {{5, 8}}, [](auto& x) { return euclidean(x[0], 2); }}};
 
