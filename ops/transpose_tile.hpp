@@ -40,8 +40,7 @@ struct Tile16 {
   }
   void store(float* to, std::int64_t pitch) const {
 #pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i)
-      *reinterpret_cast<Vector16*>(to + i * pitch) = rows[i];
+    for (int i = 0; i < 16; ++i) *reinterpret_cast<Vector16*>(to + i * pitch) = rows[i];
   }
   void transpose() {
     constexpr auto lanes = std::make_integer_sequence<int, 16>{};
