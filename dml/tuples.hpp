@@ -4,21 +4,28 @@
 #include <vector>
 
 #include "dml/labels.hpp"
+#include "dml/pairs/angular_rule.hpp"
 #include "engine/tape.hpp"
 
 namespace dml {
 
 /// Keeps of the triplets of an anchor those with low < m(d_an, d_ap) <= high, m positive where the
-/// negative is further.
+/// negative is further; or those that an angular rule keeps.
 struct TripletRange {
   double sign = 1;  ///< 1 for a distance, -1 for a similarity
   double low = 0, high = 0;
+  AngularRule angle{};  ///< in place of low and high where it is one
+
+  DML_HOST_DEVICE bool by_angle() const { return angle.bound >= 0; }
 };
 
-/// A TripletRange with the distances that it looks at.
+/// A TripletRange with what it looks at.
 struct TripletFilter {
   Tensor matrix{};  ///< [n, q] of the miner's distance; undefined: every triplet is kept
   TripletRange range{};
+  // By angle: the distances are squared, and these belong to them.
+  Tensor between{};                        ///< [q, q] within the reference set
+  Tensor anchor_sums{}, reference_sums{};  ///< [n], [q] sums of the components
 };
 
 /// The pairs or triplets that a loss looks at. No list of them need exist. All tensors lie on the

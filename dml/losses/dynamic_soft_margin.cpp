@@ -190,7 +190,7 @@ class DynamicSoftMargin final : public TripletLoss {
                    distance().sign() * (at.positive - at.negative));
     } else {
       in.rows.relation = tuples.relation;
-      in.rows.filter = tuples.filter.matrix;
+      in.rows.filter = tuples.filter;
       in.range = tuples.filter.range;
       loss = apply(SoftMarginOp{in, histogram_.value}, d);
     }

@@ -61,8 +61,8 @@ class Margin final : public TripletLoss {
                           .bounds = reducer().bounds("margin_loss"),
                           .penalty = reducer().bounds("beta_reg_loss"),
                           .range = tuples.filter.range};
-      const RowSums sums = row_loss(row, d, tuples.relation,
-                                    {.filter = tuples.filter.matrix, .parameter = boundary});
+      const RowSums sums =
+          row_loss(row, d, tuples.relation, {.filter = tuples.filter, .parameter = boundary});
       items = sums.part(0);
       penalty = sums.part(2);
       items.divisor = penalty.divisor = sums.part(1).counts;

@@ -40,8 +40,8 @@ class SnrTriplet final : public TripletLoss {
     const TripletRow row{.margin = options_.margin,
                          .bounds = reducer().bounds("loss"),
                          .range = tuples.filter.range};
-    return reduced(
-        "loss", row_loss(row, d, tuples.relation, {.filter = tuples.filter.matrix}).part(0), batch);
+    return reduced("loss", row_loss(row, d, tuples.relation, {.filter = tuples.filter}).part(0),
+                   batch);
   }
 
  private:

@@ -26,7 +26,7 @@ struct SwappedTriplets {
   DML_HOST_DEVICE T times(const Coupled<T>& in, std::int64_t a, std::int64_t p,
                           std::int64_t k) const {
     Row<T> row{};
-    row.filter = in.filter == nullptr ? nullptr : in.filter + a * in.size;
+    in.filter.give(row, a, in.size);
     return row.keeps(p, k, triplet.range) ? T(pairs::negative(in.negatives[a * in.size + k]))
                                           : T(0);
   }

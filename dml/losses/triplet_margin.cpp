@@ -42,9 +42,9 @@ class TripletMargin final : public TripletLoss {
     if (options_.swap)
       return reduced("loss",
                      coupled_rows(SwappedTriplets{row}, d, d, between(d, batch),
-                                  {.pairs = tuples.relation, .filter = tuples.filter.matrix}),
+                                  {.pairs = tuples.relation, .filter = tuples.filter}),
                      batch);
-    const RowSums sums = row_loss(row, d, tuples.relation, {.filter = tuples.filter.matrix});
+    const RowSums sums = row_loss(row, d, tuples.relation, {.filter = tuples.filter});
     return reduced("loss", sums.part(0), batch);
   }
 

@@ -8,12 +8,12 @@ namespace dml {
 
 /// What a coupled loss sees: triplets (a, p, k) whose value needs the pair (p, k) as well.
 template <class T> struct Coupled {
-  const T* positive;        ///< [n, q] entry (a, p) is read for the positive pair
-  const T* negative;        ///< [n, q] entry (a, k) for the negative one
-  const T* between;         ///< [q, q] entry (p, k)
-  const float* pairs;       ///< [n, q] which positives, and which negatives if `negatives` is null
-  const float* negatives;   ///< [n, q] which negatives
-  const T* filter;          ///< [n, q] the miner's distances; null: every triplet is kept
+  const T* positive;       ///< [n, q] entry (a, p) is read for the positive pair
+  const T* negative;       ///< [n, q] entry (a, k) for the negative one
+  const T* between;        ///< [q, q] entry (p, k)
+  const float* pairs;      ///< [n, q] which positives, and which negatives if `negatives` is null
+  const float* negatives;  ///< [n, q] which negatives
+  FilterPointers<T> filter;
   const T* up;              ///< [n] gradient of the sums; null in the forward pass
   std::int64_t rows, size;  ///< n, q
 
@@ -25,7 +25,8 @@ template <class T> struct Coupled {
 /// Tensors of the above.
 struct CoupledInputs {
   Tensor positive{}, negative{}, between{};
-  Tensor pairs{}, negatives{}, filter{};
+  Tensor pairs{}, negatives{};
+  TripletFilter filter{};
   Tensor counts{};  ///< [n] f64, written by the forward kernel
 };
 
@@ -79,7 +80,7 @@ template <class T> Coupled<T> coupled(const CoupledInputs& in, const T* up) {
           in.between.raw<T>(),
           in.pairs.raw<float>(),
           in.negatives.defined() ? in.negatives.raw<float>() : in.pairs.raw<float>(),
-          in.filter.defined() ? in.filter.raw<T>() : nullptr,
+          FilterPointers<T>(in.filter),
           up,
           in.positive.dim(0),
           in.positive.dim(1)};

@@ -27,11 +27,12 @@ void from_labels(Device& device, const Tensor& a, const Tensor& b, bool self, Te
 template <class T>
 void split_product(const Tensor& relation, const TripletFilter& filter, Tensor& out) {
   const std::int64_t n = relation.dim(0), q = relation.dim(1);
+  const FilterPointers<T> miner(filter);
   for (std::int64_t i = 0; i < n; ++i) {
     const float* from = relation.raw<float>() + i * q;
     float* to = out.raw<float>() + i * q;
     Row<T> row{};
-    row.filter = filter.matrix.defined() ? filter.matrix.raw<T>() + i * q : nullptr;
+    miner.give(row, i, q);
     std::fill_n(to, q, 0.0F);
     for (std::int64_t p = 0; p < q; ++p) {
       if (!(from[p] > 0)) continue;

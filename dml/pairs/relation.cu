@@ -21,13 +21,13 @@ void split_product(cuda::Context& context, const Tensor& relation, const Triplet
                    Tensor& out) {
   const std::int64_t q = relation.dim(1);
   const float* in = relation.raw<float>();
-  const T* miner = filter.matrix.defined() ? filter.matrix.raw<T>() : nullptr;
+  const FilterPointers<T> miner(filter);
   const TripletRange range = filter.range;
   float* to = out.raw<float>();
   cuda::for_each_cell(context, relation.dim(0), q, [=] __device__(std::int64_t i, std::int64_t j) {
     const float* from = in + i * q;
     Row<T> row{};
-    row.filter = miner == nullptr ? nullptr : miner + i * q;
+    miner.give(row, i, q);
     float count = 0;
     for (std::int64_t k = 0; k < q; ++k) {
       const bool partners = from[j] * from[k] < 0;

@@ -13,18 +13,19 @@ namespace pairs {
 template <class T>
 Row<T> row_of(const Tensor& matrix, const RowInputs& in, std::int64_t i, const T* up) {
   const std::int64_t q = matrix.dim(1);
-  const T* filter = in.filter.defined() ? in.filter.raw<T>() + i * q : nullptr;
-  return {matrix.raw<T>() + i * q,
-          in.relation.raw<float>() + i * q,
-          filter,
-          in.parameter.defined() ? in.parameter.raw<T>()[i] : T(0),
-          q,
-          i,
-          matrix.dim(0),
-          matrix.raw<T>(),
-          in.relation.raw<float>(),
-          in.others.defined() ? in.others.raw<T>() : nullptr,
-          up};
+  Row<T> row{matrix.raw<T>() + i * q,
+             in.relation.raw<float>() + i * q,
+             nullptr,
+             in.parameter.defined() ? in.parameter.raw<T>()[i] : T(0),
+             q,
+             i,
+             matrix.dim(0),
+             matrix.raw<T>(),
+             in.relation.raw<float>(),
+             in.others.defined() ? in.others.raw<T>() : nullptr,
+             up};
+  FilterPointers<T>(in.filter).give(row, i, q);
+  return row;
 }
 
 /// Rows [first, last) of the forward kernel. Everything is inlined into it, and the functor copied:

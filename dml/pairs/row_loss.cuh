@@ -53,34 +53,37 @@ namespace pairs {
 
 /// RowInputs as pointers.
 template <class T> struct RowPointers {
-  const T *matrix, *filter, *parameter, *others, *up;
+  const T *matrix, *parameter, *others, *up;
+  FilterPointers<T> filter;
   const float* relation;
   double* counts;
   std::int64_t n, q;
 
   RowPointers(const Tensor& values, const RowInputs& in, const T* gradient)
       : matrix(values.raw<T>()),
-        filter(in.filter.defined() ? in.filter.raw<T>() : nullptr),
         parameter(in.parameter.defined() ? in.parameter.raw<T>() : nullptr),
         others(in.others.defined() ? in.others.raw<T>() : nullptr),
         up(gradient),
+        filter(in.filter),
         relation(in.relation.raw<float>()),
         counts(in.counts.raw<double>()),
         n(values.dim(0)),
         q(values.dim(1)) {}
 
   DML_HOST_DEVICE Row<T> row(std::int64_t i) const {
-    return {matrix + i * q,
-            relation + i * q,
-            filter == nullptr ? nullptr : filter + i * q,
-            parameter == nullptr ? T(0) : parameter[i],
-            q,
-            i,
-            n,
-            matrix,
-            relation,
-            others,
-            up};
+    Row<T> row{matrix + i * q,
+               relation + i * q,
+               nullptr,
+               parameter == nullptr ? T(0) : parameter[i],
+               q,
+               i,
+               n,
+               matrix,
+               relation,
+               others,
+               up};
+    filter.give(row, i, q);
+    return row;
   }
 };
 

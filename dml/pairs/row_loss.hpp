@@ -45,18 +45,50 @@ template <class T> struct Row {
   const float* relations;  ///< [n, q]
   const T* others;         ///< [n] a number of every row, found in a pass before; or null
   const T* up;             ///< [parts, n] the gradient of all sums; null in the forward pass
+  // For filters by angle.
+  const T* between = nullptr;  ///< [q, q] the miner's distances within the reference set
+  const T* sums = nullptr;     ///< [q] sums of the components there
+  T sum = 0;                   ///< that of the anchor
+
   /// Whether triplet (p, n) of the row is kept.
   DML_HOST_DEVICE bool keeps(std::int64_t p, std::int64_t n, const TripletRange& range) const {
     if (filter == nullptr) return true;
+    if (range.by_angle())
+      return range.angle.keeps(static_cast<double>(filter[p]), static_cast<double>(filter[n]),
+                               static_cast<double>(between[p * size + n]), static_cast<double>(sum),
+                               static_cast<double>(sums[p]), static_cast<double>(sums[n]));
     const T apart = T(range.sign) * (filter[n] - filter[p]);
     return apart > T(range.low) && apart <= T(range.high);
   }
 };
 
+/// A TripletFilter as pointers.
+template <class T> struct FilterPointers {
+  const T *matrix, *between, *anchor_sums, *reference_sums;
+
+  explicit FilterPointers(const TripletFilter& filter)
+      : matrix(pointer(filter.matrix)),
+        between(pointer(filter.between)),
+        anchor_sums(pointer(filter.anchor_sums)),
+        reference_sums(pointer(filter.reference_sums)) {}
+
+  /// Makes the filter that of row i.
+  DML_HOST_DEVICE void give(Row<T>& row, std::int64_t i, std::int64_t q) const {
+    row.size = q;
+    row.filter = matrix == nullptr ? nullptr : matrix + i * q;
+    row.between = between;
+    row.sums = reference_sums;
+    row.sum = anchor_sums == nullptr ? T(0) : anchor_sums[i];
+  }
+
+ private:
+  static const T* pointer(const Tensor& of) { return of.defined() ? of.raw<T>() : nullptr; }
+};
+
 /// What a row loss is given besides its matrix.
 struct RowInputs {
-  Tensor relation{};   ///< [n, q] f32
-  Tensor filter{};     ///< [n, q] as the matrix, or undefined
+  Tensor relation{};  ///< [n, q] f32
+  TripletFilter filter{};
   Tensor parameter{};  ///< [n] as the matrix, or undefined
   Tensor others{};     ///< [n] as the matrix, or undefined
   Tensor counts{};     ///< [parts, n] f64, written by the forward kernel
@@ -121,7 +153,7 @@ struct RowSums {
 
 /// What else a row loss may read.
 struct RowExtras {
-  Tensor filter{};  ///< [n, q] the miner's distances (TripletFilter::matrix)
+  TripletFilter filter{};
   Var parameter{};  ///< [n] one number for each row, which may be learnt
   Tensor others{};  ///< [n] a number of each row that all rows see
 };

@@ -6,6 +6,7 @@
 #include "dml/miner.hpp"
 #include "dml/miners/distance_weighted.hpp"
 #include "dml/miners/kernels.hpp"
+#include "dml/pairs/row_loss.hpp"
 #include "tests/golden/golden.hpp"
 
 namespace dml::golden {
@@ -89,22 +90,21 @@ std::vector<Triplet> of_list(const Tuples& tuples) {
 
 template <class T> std::vector<Triplet> of_product(const Tuples& tuples) {
   const Tensor relation = tuples.relation.to_host();
-  const Tensor filter = tuples.filter.matrix.defined() ? tuples.filter.matrix.to_host() : Tensor();
+  TripletFilter filter = tuples.filter;
+  for (Tensor* const of :
+       {&filter.matrix, &filter.between, &filter.anchor_sums, &filter.reference_sums})
+    if (of->defined()) *of = of->to_host();
+  const FilterPointers<T> miner(filter);
   const Index n = relation.dim(0), q = relation.dim(1);
   std::vector<Triplet> all;
-  for (Index a = 0; a < n; ++a)
+  for (Index a = 0; a < n; ++a) {
+    const float* sign = relation.raw<float>() + a * q;
+    Row<T> row{};
+    miner.give(row, a, q);
     for (Index p = 0; p < q; ++p)
-      for (Index k = 0; k < q; ++k) {
-        const float* row = relation.raw<float>() + a * q;
-        if (!(row[p] > 0) || !(row[k] < 0)) continue;
-        if (filter.defined()) {
-          const T* d = filter.raw<T>() + a * q;
-          const TripletRange& range = tuples.filter.range;
-          const T apart = static_cast<T>(range.sign) * (d[k] - d[p]);
-          if (!(apart > static_cast<T>(range.low) && apart <= static_cast<T>(range.high))) continue;
-        }
-        all.push_back({a, p, k});
-      }
+      for (Index k = 0; k < q; ++k)
+        if (sign[p] > 0 && sign[k] < 0 && row.keeps(p, k, filter.range)) all.push_back({a, p, k});
+  }
   return all;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
-#include "dml/tuples.hpp"
-#include "engine/kernel.hpp"
+#include "engine/check.hpp"
 
 namespace dml {
 
@@ -8,8 +7,8 @@ namespace dml {
 /// component of the differences. By the median of a triangle,
 /// |n - (a + p) / 2|^2 = |n - a|^2 / 2 + |n - p|^2 / 2 - |a - p|^2 / 4.
 struct AngularRule {
-  double bound = 0;  ///< 4 tan(angle)^2
-  double dim = 0;    ///< of the embeddings
+  double bound = -1;  ///< 4 tan(angle)^2; negative: no such rule
+  double dim = 0;     ///< of the embeddings
 
   /// @param ap, an, pn  squared distances.
   /// @param a, p, n     sums of the components.
@@ -22,19 +21,5 @@ struct AngularRule {
     return side > bound * (median > 0 ? median : 0);
   }
 };
-
-namespace kernel {
-/// What list_angular reads.
-struct AngularInputs {
-  Tensor relation{};                       ///< [n, q] f32
-  Tensor between{};                        ///< [q, q] squared distances within the reference set
-  Tensor anchor_sums{}, reference_sums{};  ///< [n], [q] sums of the components
-  AngularRule rule{};
-};
-/// The triplets of the relation that the rule keeps, in order; `list` has room for all of them.
-/// @param squared  [n, q] squared distances.
-inline constinit Kernel<void(const Tensor& squared, const AngularInputs& in, Tuples& list)>
-    list_angular{"angular triplets"};
-}  // namespace kernel
 
 }  // namespace dml
