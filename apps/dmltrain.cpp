@@ -14,6 +14,7 @@
 #include "apps/training/schema.hpp"
 #include "apps/training/session.hpp"
 #include "dml/training/sinks.hpp"
+#include "engine/cuda/convolution_key.hpp"
 #include "engine/file.hpp"
 #include "engine/interrupted.hpp"
 
@@ -55,7 +56,7 @@ class Training {
         .notice = notice, .allow_synthetic = flags_.dry_run, .keep_going = dml::keep_going};
     if (flags_.resume() && !flags_.dry_run) options.resumed = resumed_metadata(config);
     dml::Device device = open_device();
-    check_precision(config, device);
+    set_precision(config, device);
     dml::Session session(config, std::move(device), options);
     if (flags_.dry_run) return dry_run(session);
     return train(session, events);
@@ -165,20 +166,22 @@ class Training {
                             "' less is better, and the largest value chooses the epoch");
   }
 
-  /// The other words of --precision are known, so that who writes them hears why not.
-  static void check_precision(const dml::Config& config, const dml::Device& device) {
+  /// The words of --precision that are not there are known, so that who writes them hears why not.
+  static void set_precision(const dml::Config& config, dml::Device& device) {
     const std::string& wanted = config.text("precision");
     if (wanted == "fp32") return;
     const bool cuda = device.backend() == dml::Backend::cuda;
+    if (wanted == "tf32" && cuda) return dml::cuda::allow_tf32(*device.cuda());
     if (wanted == "tf32" && !cuda)
       throw dml::DeviceError(
           fmt::format("--precision tf32 is arithmetic of NVIDIA GPUs, and this run computes on {}\n"
                       "  leave it out: --precision fp32 is exact to 24 bits everywhere",
                       device.name()));
-    throw dml::UsageError(fmt::format(
-        "--precision {} is not implemented in this version, which computes in fp32 on {}\n  leave "
-        "it out, or write --precision fp32",
-        wanted, device.name()));
+    throw dml::UsageError(
+        fmt::format("--precision {} is not implemented in this version, which computes in fp32{} "
+                    "on {}\n  leave "
+                    "it out, or write --precision fp32",
+                    wanted, cuda ? " or tf32" : "", device.name()));
   }
 
   dml::CheckpointPair resume_point(const dml::RunFolder& run) const {

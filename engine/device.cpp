@@ -45,6 +45,7 @@ void clear(Context&, Tensor&) { no_cuda(); }
 void synchronize(Context&) { no_cuda(); }
 PlanSummary plan_on(const std::string&, const ConvolutionKey&) { no_cuda(); }
 std::int64_t cudnn_version() { return 0; }
+void allow_tf32(Context&) { no_cuda(); }
 }  // namespace cuda
 #endif
 

@@ -39,8 +39,9 @@ ConvolutionKey key_of(ConvolutionKind kind, const Tensor& x, const Tensor& weigh
   return key;
 }
 
-void run(cuda::Context& context, const ConvolutionKey& key,
+void run(cuda::Context& context, ConvolutionKey key,
          const cuda::ConvolutionPlan::Tensors& tensors) {
+  key.tf32 = key.type == DType::f32 && context.tf32();
   cuda::Libraries& libraries = context.libraries();
   const auto [known, fresh] = libraries.convolutions.try_emplace(key, libraries.cudnn, key);
   const cuda::ConvolutionPlan& plan = known->second;
@@ -53,10 +54,11 @@ void run(cuda::Context& context, const ConvolutionKey& key,
 
 /// Whether the convolution is a product of the matrices [n h w, c] and [c, k]. In f32 the library
 /// for matrix products is taken: cuDNN's engines without TF32 reorder the tensors first.
-bool is_product(const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
-  return x.dtype() != DType::bf16 && weight.dim(1) == 1 && weight.dim(2) == 1 &&
-         options.groups == 1 && options.stride == std::array{1, 1} &&
-         options.pad == std::array{0, 0};
+bool is_product(const cuda::Context& context, const Tensor& x, const Tensor& weight,
+                const Conv2dOptions& options) {
+  const bool tensor_cores = x.dtype() == DType::bf16 || (x.dtype() == DType::f32 && context.tf32());
+  return !tensor_cores && weight.dim(1) == 1 && weight.dim(2) == 1 && options.groups == 1 &&
+         options.stride == std::array{1, 1} && options.pad == std::array{0, 0};
 }
 
 Tensor as_matrix(const Tensor& tensor) {
@@ -87,7 +89,7 @@ void forward(Device& device, const Tensor& x, const Tensor& weight, const Conv2d
              const Conv2dEpilogue& epilogue, Tensor& y) {
   if (y.size() == 0) return;
   cuda::Context& context = cuda::context_of(device);
-  if (is_product(x, weight, options)) {
+  if (is_product(context, x, weight, options)) {
     Tensor result = as_matrix(y);
     kernel::matmul(device, as_matrix(x), weight_matrix(weight), Transpose{.b = true}, 1.0, 0.0,
                    result);
@@ -108,12 +110,13 @@ void forward(Device& device, const Tensor& x, const Tensor& weight, const Conv2d
 void backward_data(Device& device, const Tensor& dy, const Tensor& weight,
                    const Conv2dOptions& options, Tensor& dx) {
   if (dx.size() == 0) return;
-  if (is_product(dx, weight, options)) {
+  cuda::Context& context = cuda::context_of(device);
+  if (is_product(context, dx, weight, options)) {
     Tensor result = as_matrix(dx);
     kernel::matmul(device, as_matrix(dy), weight_matrix(weight), Transpose{}, 1.0, 0.0, result);
     return;
   }
-  run(cuda::context_of(device), key_of(ConvolutionKind::backward_data, dx, weight, dy, options),
+  run(context, key_of(ConvolutionKind::backward_data, dx, weight, dy, options),
       {dx.raw_bytes(), weight.raw_bytes(), dy.raw_bytes(), nullptr, nullptr});
 }
 
@@ -121,13 +124,14 @@ void backward_weight(Device& device, const Tensor& x, const Tensor& dy,
                      const Conv2dOptions& options, Tensor& dweight, Tensor& dbias) {
   if (dbias.defined()) kernel::sum_rows(device, dy, dbias);
   if (dweight.size() == 0) return;
+  cuda::Context& context = cuda::context_of(device);
   if (x.size() == 0) {
     device.clear(dweight);
-  } else if (is_product(x, dweight, options)) {
+  } else if (is_product(context, x, dweight, options)) {
     Tensor result = weight_matrix(dweight);
     kernel::matmul(device, as_matrix(dy), as_matrix(x), Transpose{.a = true}, 1.0, 0.0, result);
   } else {
-    run(cuda::context_of(device), key_of(ConvolutionKind::backward_weight, x, dweight, dy, options),
+    run(context, key_of(ConvolutionKind::backward_weight, x, dweight, dy, options),
         {x.raw_bytes(), dweight.raw_bytes(), dy.raw_bytes(), nullptr, nullptr});
   }
 }

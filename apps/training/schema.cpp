@@ -74,7 +74,9 @@ struct RunOptions {
       field("epochs", &RunOptions::epochs, "passes of the sampler", {1, 1e6}),
       field("steps", &RunOptions::steps, "steps in place of epochs; 0: by epochs", {0, 1e12}),
       field("seed", &RunOptions::seed, "of everything random; same seed, same bits", {0, 1e18}),
-      field("precision", &RunOptions::precision, "arithmetic of the net; this version has fp32",
+      field("precision", &RunOptions::precision,
+            "arithmetic of the net; tf32: convolutions on the tensor cores of a GPU, 10 bits of "
+            "mantissa; bf16 and fp16 are not in this version",
             "fp32|tf32|bf16|fp16"),
       field("warmup_epochs", &RunOptions::warmup_epochs,
             "epochs in which the learning rate rises before the schedule begins", {0, 1e6}),

@@ -66,7 +66,7 @@ template <class T> struct RowPointers {
         up(gradient),
         filter(in.filter),
         relation(in.relation.raw<float>()),
-        counts(in.counts.raw<double>()),
+        counts(in.counts.defined() ? in.counts.raw<double>() : nullptr),
         n(values.dim(0)),
         q(values.dim(1)) {}
 

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "engine/cuda/context.cuh"
+#include "engine/cuda/convolution_key.hpp"
 #include "engine/cuda/interface.hpp"
 #include "engine/cuda/libraries.cuh"
 #include "engine/error.hpp"
@@ -26,6 +27,8 @@ Context::Context(int index) : index_(index) {
         "cudaDeviceGetAttribute");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
 }
+
+void allow_tf32(Context& context) { context.set_tf32(true); }
 
 Context::~Context() {
   // The driver may be shutting down: there is no one left to tell of an error.

@@ -35,9 +35,14 @@ class Context : public std::enable_shared_from_this<Context> {
   /// Handles and caches of cuDNN and cuBLASLt.
   Libraries& libraries();
 
+  /// See allow_tf32 (engine/cuda/convolution_key.hpp).
+  bool tf32() const { return tf32_; }
+  void set_tf32(bool on) { tf32_ = on; }
+
  private:
   int index_;
   int multiprocessors_ = 0;
+  bool tf32_ = false;
   cudaStream_t stream_ = nullptr;
   Memory memory_;
   std::unique_ptr<Libraries> libraries_;

@@ -12,7 +12,8 @@ std::string to_string(const ConvolutionKey& key) {
   return std::string(kinds[static_cast<std::size_t>(key.kind)]) + " " + text(key.x) + " * " +
          text(key.weight) + " stride " + std::to_string(key.stride[0]) + " pad " +
          std::to_string(key.pad[0]) + (key.residual ? " + residual" : "") +
-         (key.bias ? " + bias" : "") + (key.relu ? " relu" : "") + " " + name_of(key.type);
+         (key.bias ? " + bias" : "") + (key.relu ? " relu" : "") + " " +
+         (key.tf32 ? "tf32" : name_of(key.type));
 }
 
 }  // namespace dml::cuda

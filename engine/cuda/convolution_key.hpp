@@ -22,6 +22,7 @@ struct ConvolutionKey {
   std::array<std::int64_t, 4> y{};       ///< n, oh, ow, k
   std::array<std::int64_t, 2> stride{1, 1}, pad{0, 0}, dilation{1, 1};
   bool bias = false, residual = false, relu = false;
+  bool tf32 = false;            ///< f32 alone: products of inputs rounded to 10 bits are welcome
   std::int64_t alignment = 16;  ///< bytes to which all addresses are aligned
 
   auto operator<=>(const ConvolutionKey&) const = default;
@@ -29,6 +30,12 @@ struct ConvolutionKey {
 
 /// "forward [32, 56, 56, 64] * [64, 3, 3, 64] stride 1 pad 1 f32"
 std::string to_string(const ConvolutionKey& key);
+
+class Context;
+/// From now on convolutions of f32 on this device may use tensor cores, which round their inputs to
+/// TF32 (10 bits of mantissa, sums in f32). Every other product stays f32.
+/// @throws DeviceError in a build without CUDA.
+void allow_tf32(Context& context);
 
 /// What cuDNN answered when it was asked for a plan.
 struct PlanSummary {

@@ -166,7 +166,7 @@ Descriptor graph_of(Nodes& nodes, cudnnHandle_t handle) {
 }
 
 /// Whether an engine with this note is kept out.
-bool unwanted(cudnnBackendNumericalNote_t note, DType type) {
+bool unwanted(cudnnBackendNumericalNote_t note, const ConvolutionKey& key) {
   switch (note) {
     case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
     case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
@@ -178,7 +178,7 @@ bool unwanted(cudnnBackendNumericalNote_t note, DType type) {
       return true;
     case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
     case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
-      return type == DType::f32;  // that is TF32
+      return key.type == DType::f32 && !key.tf32;  // that is TF32
     default:
       return false;
   }
@@ -247,13 +247,13 @@ ConvolutionPlan::ConvolutionPlan(cudnnHandle_t handle, const ConvolutionKey& key
   Nodes nodes;
   build(nodes, key);
   const Descriptor graph = graph_of(nodes, handle);
-  summary_.found = try_engines(handle, device, graph, CUDNN_HEUR_MODE_A, key.type) ||
-                   try_engines(handle, device, graph, CUDNN_HEUR_MODE_FALLBACK, key.type);
+  summary_.found = try_engines(handle, device, graph, CUDNN_HEUR_MODE_A, key) ||
+                   try_engines(handle, device, graph, CUDNN_HEUR_MODE_FALLBACK, key);
 }
 
 bool ConvolutionPlan::try_engines(cudnnHandle_t handle, const Descriptor* device,
                                   const Descriptor& graph, cudnnBackendHeurMode_t mode,
-                                  DType type) {
+                                  const ConvolutionKey& key) {
   Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
@@ -265,20 +265,20 @@ bool ConvolutionPlan::try_engines(cudnnHandle_t handle, const Descriptor* device
   for (const Descriptor& config :
        children(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)) {
     ++summary_.considered;
-    if (accept(handle, device, config, type)) return true;
+    if (accept(handle, device, config, key)) return true;
   }
   return false;
 }
 
 bool ConvolutionPlan::accept(cudnnHandle_t handle, const Descriptor* device,
-                             const Descriptor& config, DType type) {
+                             const Descriptor& config, const ConvolutionKey& key) {
   const std::vector<Descriptor> engine =
       children(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   if (engine.empty()) return false;
   for (const auto note : notes_of<cudnnBackendNumericalNote_t>(
            engine[0], CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
            CUDNN_NUMERICAL_NOTE_TYPE_COUNT))
-    if (unwanted(note, type)) {
+    if (unwanted(note, key)) {
       ++summary_.unwanted;
       return false;
     }

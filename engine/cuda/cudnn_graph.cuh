@@ -50,7 +50,8 @@ class Descriptor {
 class ConvolutionPlan {
  public:
   /// The first plan of cuDNN's own order whose engine repeats its bits and keeps the precision of
-  /// the key's element type (in f32: no TF32, no Winograd), with a workspace of at most 1 GiB.
+  /// the key's element type (in f32: no Winograd, TF32 only if allowed), with a workspace of at
+  /// most 1 GiB.
   /// @param handle  of the GPU; or null, then `device` describes it and the plan cannot run.
   /// found() is false when there is none; summary() says why.
   ConvolutionPlan(cudnnHandle_t handle, const ConvolutionKey& key,
@@ -68,8 +69,9 @@ class ConvolutionPlan {
 
  private:
   bool try_engines(cudnnHandle_t handle, const Descriptor* device, const Descriptor& graph,
-                   cudnnBackendHeurMode_t mode, DType type);
-  bool accept(cudnnHandle_t handle, const Descriptor* device, const Descriptor& config, DType type);
+                   cudnnBackendHeurMode_t mode, const ConvolutionKey& key);
+  bool accept(cudnnHandle_t handle, const Descriptor* device, const Descriptor& config,
+              const ConvolutionKey& key);
 
   Descriptor plan_;
   PlanSummary summary_;

@@ -114,13 +114,21 @@ TEST_CASE("cuda: cuDNN has a plan for every convolution of ResNet-50 and BN-Ince
   bn_inception(net);
   CHECK(net.keys().size() > 300);
   std::int64_t largest_workspace = 0;
-  for (const ConvolutionKey& key : net.keys()) {
+  int tensor_cores = 0;  // convolutions of f32 for which TF32 is another, earlier engine
+  for (ConvolutionKey key : net.keys()) {
     const PlanSummary summary = plan_on(gpu, key);
     CAPTURE(to_string(key));
     CAPTURE(summary.words);
     CHECK(summary.found);
     largest_workspace = std::max(largest_workspace, summary.workspace);
+    if (key.type != DType::f32) continue;
+    key.tf32 = true;
+    const PlanSummary rounded = plan_on(gpu, key);
+    CHECK(rounded.found);
+    CHECK(rounded.considered <= summary.considered);
+    tensor_cores += rounded.considered < summary.considered ? 1 : 0;
   }
+  CHECK(tensor_cores > 100);
   MESSAGE(net.keys().size() << " convolutions, largest workspace " << (largest_workspace >> 20)
                             << " MiB");
 }
