@@ -23,9 +23,11 @@ template <class T> struct ApplyColumn {
   }
 };
 
+/// @param rest  [c] what the means have lost by rounding, or null
 template <class T>
 void apply_to(cuda::Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
-              const Tensor& add, const Tensor& mean, const Tensor& inv_std, bool relu, Tensor& y) {
+              const Tensor& add, const Tensor& mean, const T* rest, const Tensor& inv_std,
+              bool relu, Tensor& y) {
   const T *from = x.raw<T>(), *center = mean.raw<T>(), *scale = inv_std.raw<T>();
   const T *factor = raw_or_null<T>(weight), *shift = raw_or_null<T>(bias);
   const T* more = raw_or_null<T>(add);
@@ -34,23 +36,21 @@ void apply_to(cuda::Context& context, const Tensor& x, const Tensor& weight, con
   const std::int64_t more_pitch = add.defined() ? add.pitch() : 0;
   cuda::for_each_column(context, x.row_count(), x.row_length(),
                         [=] __device__(std::int64_t c) -> ApplyColumn<T> {
-                          return {from + c,
-                                  more == nullptr ? nullptr : more + c,
-                                  to + c,
-                                  from_pitch,
-                                  more_pitch,
-                                  to_pitch,
-                                  center[c],
-                                  scale[c],
-                                  factor == nullptr ? T(1) : factor[c],
-                                  shift == nullptr ? T(0) : shift[c],
+                          const T gain = factor == nullptr ? T(1) : factor[c];
+                          const T base = shift == nullptr ? T(0) : shift[c];
+                          const T lost = rest == nullptr ? T(0) : rest[c] * scale[c] * gain;
+                          return {from + c,   more == nullptr ? nullptr : more + c,
+                                  to + c,     from_pitch,
+                                  more_pitch, to_pitch,
+                                  center[c],  scale[c],
+                                  gain,       base - lost,
                                   relu};
                         });
 }
 
 template <class T>
 void statistics(cuda::Context& context, const Tensor& x, const BatchNormOptions& options,
-                RunningStatistics& running, Tensor& mean, Tensor& inv_std) {
+                RunningStatistics& running, Tensor& mean, T* rest, Tensor& inv_std) {
   const T* from = x.raw<T>();
   T *means = mean.raw<T>(), *scales = inv_std.raw<T>();
   T* running_mean = running.mean.defined() ? running.mean.raw<T>() : nullptr;
@@ -67,6 +67,7 @@ void statistics(cuda::Context& context, const Tensor& x, const BatchNormOptions&
       [=] __device__(const cuda::Moments<T>& total, std::int64_t c) {
         const T average = total.mean(), deviations = total.deviations();
         means[c] = average;
+        rest[c] = total.rest();
         scales[c] = T(1) / std::sqrt(deviations / static_cast<T>(rows) + eps);
         if (running_mean != nullptr) running_mean[c] = keep * running_mean[c] + take * average;
         if (running_variance != nullptr)
@@ -169,8 +170,10 @@ void train(Device& device, const Tensor& x, const Tensor& weight, const Tensor& 
            Tensor& mean, Tensor& inv_std, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
   visit_float(x.dtype(), [&]<class T>() {
-    statistics<T>(context, x, options, running, mean, inv_std);
-    apply_to<T>(context, x, weight, bias, add, mean, inv_std, options.relu, y);
+    const cuda::Temporary memory(context, static_cast<std::size_t>(x.row_length()) * sizeof(T));
+    T* const rest = memory.as<T>();
+    statistics<T>(context, x, options, running, mean, rest, inv_std);
+    apply_to<T>(context, x, weight, bias, add, mean, rest, inv_std, options.relu, y);
   });
 }
 
@@ -179,7 +182,7 @@ void apply_given(Device& device, const Tensor& x, const Tensor& weight, const Te
                  Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
   visit_float(x.dtype(), [&]<class T>() {
-    apply_to<T>(context, x, weight, bias, add, mean, inv_std, relu, y);
+    apply_to<T>(context, x, weight, bias, add, mean, nullptr, inv_std, relu, y);
   });
 }
 

@@ -112,23 +112,29 @@ template <class T> struct Moments {
     squares += distance * distance;
   }
   __device__ T mean() const { return count == T(0) ? T(0) : shift + sum / count; }
+  /// What mean() has lost by rounding: much, beside small deviations from a large mean.
+  __device__ T rest() const { return count == T(0) ? T(0) : (shift - mean()) + sum / count; }
   /// Sum of (x - mean)^2, never negative.
   __device__ T deviations() const {
     if (count == T(0)) return T(0);
     const T value = squares - sum * (sum / count);
     return value > T(0) ? value : T(0);
   }
-  /// Chan, Golub, LeVeque: the moments of both sets together, held around their common mean.
+  /// Chan, Golub, LeVeque: the moments of both sets together, held around their common mean, the
+  /// rest of which stays in `sum`.
   __device__ void merge(const Moments& other) {
     if (other.count == T(0)) return;
     if (count == T(0)) {
       *this = other;
       return;
     }
-    const T total = count + other.count, distance = other.mean() - mean();
+    const T total = count + other.count, apart = other.shift - shift;
+    const T distance = (other.sum / other.count + apart) - sum / count;
     const T together =
         deviations() + other.deviations() + distance * distance * (count * (other.count / total));
-    *this = {total, mean() + distance * (other.count / total), T(0), together};
+    const T step = (sum + (other.sum + other.count * apart)) / total;  // from shift to the mean
+    const T center = shift + step, left = ((shift - center) + step) * total;
+    *this = {total, center, left, together + left * (left / total)};
   }
 };
 
