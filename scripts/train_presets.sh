@@ -57,9 +57,10 @@ super_classes() {
 arguments() {
   local own; own=$(settings "$1" "$2")
   # shellcheck disable=SC2086  # the settings are words
-  printf '%s\n' --preset "$1" $own --net resnet18 --steps "$steps" --set augment.resize=0 \
+  printf '%s\n' --preset "$1" $own --net resnet18 --steps "$steps" \
     --metrics recall@1,map@r --select-by map@r --eval-before --eval-every 1000000 --log-every 1 \
     --no-tensorboard --progress none --overwrite --workers 1 --threads "${THREADS:-0}"
+  case $1 in *-finetune) ;; *) printf '%s\n' --set augment.resize=0 ;; esac  # theirs are not cut at all
   if [ "$2" = shapes ]; then  # batch norm learns: the net begins with random numbers
     printf '%s\n' --image-size 64 --freeze-batch-norm false
   else  # conv1 to layer2 and batch norm rest, as in compare_systems.sh
