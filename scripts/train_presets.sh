@@ -74,7 +74,7 @@ arguments() {
     --no-tensorboard --progress none --overwrite --workers 1 --threads "${THREADS:-0}"
   case $1 in *-finetune) ;; *) printf '%s\n' --set augment.resize=0 ;; esac  # theirs are not cut at all
   if [ "$2" = shapes ]; then  # batch norm learns: the net begins with random numbers
-    printf '%s\n' --image-size 64 --freeze-batch-norm false
+    printf '%s\n' --image-size 64 --set net.last_layer=layer2 --freeze-batch-norm false
   else  # conv1 to layer2 and batch norm rest, as in compare_systems.sh
     printf '%s\n' --image-size "${SIZE:-96}" --set net.last_layer=layer3 --weights "$weights" --freeze-batch-norm true \
       --set 'groups.stem.match=conv1.*,layer1.*,layer2.*' --set groups.stem.frozen_epochs=1000000
