@@ -33,7 +33,11 @@ settings() {
     rcdml) echo --preset rcdml/cub200 "${pooled[@]}" --batch-size 32 ;;
     lm_metric) echo --preset lm-metric/paper/cub200 --batch-size 32 --set loss.dim=256 --set loss.flow_steps=2 --set loss.flow_channels=32 --set loss.eval_sigma=0 ;;
     divide_conquer) echo --preset divide-conquer/cub200 --embedding-dim 256 --batch-size 32 --set loss.hierarchy=none --set loss.nb_clusters=4 --set loss.mod_epoch_freeze=0 --set sampler.images=4 ;;
-    *) echo "no method '$1'; there are: $all" >&2; return 2 ;;
+    # Of the longer schedule: 1, 2, 4 clusters in an epoch each, then one embedding; masks learn at the published 1e-3.
+    # The other is the same without clusters and masks.
+    divide_longer) echo --preset divide-conquer/cub200 --embedding-dim 256 --batch-size 32 --set loss.nb_clusters=4 --set loss.mod_epoch=1 --set loss.mod_epoch_freeze=0 --set loss.force_full_embedding_epoch=3 --set loss.mask_lr_mult=10 --set sampler.images=4 ;;
+    undivided) echo --preset divide-conquer/cub200-fixed --embedding-dim 256 --batch-size 32 --set loss.nb_clusters=1 --set loss.mod_epoch_freeze=0 --set sampler.images=4 ;;
+    *) echo "no method '$1'; there are: $all divide_longer undivided" >&2; return 2 ;;
   esac
 }
 rates="1e-4 3e-4"
@@ -48,7 +52,7 @@ train() {
   [ -e "$run/done" ] && return
   echo "$1, rate $2, seed $3" >&2
   local own before=(); own=$(settings "$1")
-  case $1 in lm_metric | divide_conquer) before=(--eval-before) ;; esac  # others: pooled features
+  case $1 in lm_metric | divide_*) before=(--eval-before) ;; esac  # others: pooled features
   # shellcheck disable=SC2086  # the settings are words
   "$bin/dmltrain" $own --net resnet18 --set net.last_layer=layer3 --weights "$weights" \
     --freeze-batch-norm true --freeze-net-epochs 0 --lr "$2" --schedule constant --steps "$steps" \
