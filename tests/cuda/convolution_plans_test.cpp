@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <set>
 #include <string>
 
@@ -52,21 +53,45 @@ class Collector {
   std::set<ConvolutionKey> keys_;
 };
 
-void resnet50(Collector& net) {
+/// ResNet-101 and -152 repeat the layers of ResNet-50, ResNet-34 those of ResNet-18.
+void resnet(Collector& net, bool bottleneck) {
   std::int64_t size = net.conv(224, 3, 64, 7, 2) / 2, channels = 64;
-  const std::int64_t blocks[] = {3, 4, 6, 3};
   for (std::int64_t stage = 0; stage < 4; ++stage) {
-    const std::int64_t width = 64 << stage;
-    for (std::int64_t block = 0; block < blocks[stage]; ++block) {
+    const std::int64_t width = 64 << stage, out = bottleneck ? 4 * width : width;
+    for (std::int64_t block = 0; block < 2; ++block) {
       const std::int64_t stride = block == 0 && stage > 0 ? 2 : 1;
-      net.conv(size, channels, width, 1);
-      const std::int64_t after = net.conv(size, width, width, 3, stride);
-      net.conv(after, width, 4 * width, 1, 1, true);
-      if (block == 0) net.conv(size, channels, 4 * width, 1, stride);
+      std::int64_t after = size;
+      if (bottleneck) {
+        net.conv(size, channels, width, 1);
+        after = net.conv(size, width, width, 3, stride);
+        net.conv(after, width, out, 1, 1, true);
+      } else {
+        after = net.conv(size, channels, width, 3, stride);
+        net.conv(after, width, width, 3, 1, true);
+      }
+      if (channels != out) net.conv(size, channels, out, 1, stride);
       size = after;
-      channels = 4 * width;
+      channels = out;
     }
   }
+  CHECK(size == 7);
+}
+
+void densenet(Collector& net, std::int64_t growth, std::int64_t first,
+              const std::array<std::int64_t, 4>& layers) {
+  std::int64_t size = net.conv(224, 3, first, 7, 2) / 2, channels = first;
+  for (std::size_t stage = 0; stage < 4; ++stage) {
+    for (std::int64_t layer = 0; layer < layers[stage]; ++layer) {
+      net.conv(size, channels, 4 * growth, 1);
+      net.conv(size, 4 * growth, growth, 3);
+      channels += growth;
+    }
+    if (stage == 3) break;
+    net.conv(size, channels, channels / 2, 1);
+    channels /= 2;
+    size /= 2;
+  }
+  CHECK(size == 7);
 }
 
 /// One row of the table of BN-Inception: widths of the branches, 0 for none. A module of stride 2
@@ -102,7 +127,7 @@ void bn_inception(Collector& net) {
   CHECK(size == 7);
 }
 
-TEST_CASE("cuda: cuDNN has a plan for every convolution of ResNet-50 and BN-Inception") {
+TEST_CASE("cuda: cuDNN has a plan for every convolution of every net") {
   if (!backend_state(Backend::cuda).built || cudnn_version() < 90800) {
     MESSAGE("skipped: needs a build with cuDNN 9.8 or later");
     return;
@@ -110,9 +135,14 @@ TEST_CASE("cuda: cuDNN has a plan for every convolution of ResNet-50 and BN-Ince
   const std::string gpu =
       read_file(testing::source_dir() / "tests/cuda/compute_capability_9_0.json");
   Collector net;
-  resnet50(net);
+  resnet(net, false);
+  resnet(net, true);
   bn_inception(net);
-  CHECK(net.keys().size() > 300);
+  densenet(net, 32, 64, {6, 12, 24, 16});  // 121
+  densenet(net, 48, 96, {6, 12, 36, 24});  // 161
+  densenet(net, 32, 64, {6, 12, 32, 32});  // 169
+  densenet(net, 32, 64, {6, 12, 48, 32});  // 201
+  CHECK(net.keys().size() > 2000);
   std::int64_t largest_workspace = 0;
   int tensor_cores = 0;  // convolutions of f32 for which TF32 is another, earlier engine
   for (ConvolutionKey key : net.keys()) {
