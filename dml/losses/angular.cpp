@@ -64,9 +64,11 @@ const Register<Loss, Angular> angular_loss{{
     .name = "angular",
     .summary = "the angle at the negative of every triangle with a positive pair is bounded",
     .paper = "Wang et al., Deep Metric Learning with Angular Loss, ICCV 2017",
-    .details = "log(1 + sum e^(4t (a + p) n - 2 (1 + t) a p)) over positive pairs, t = tan^2 of "
-               "alpha. Tuples choose the pairs, negatives come from the labels. Cost: n^2 d, and n "
-               "for each positive pair.",
+    .details =
+        "log(1 + sum e^(4t (a + p) n - 2 (1 + t) a p)) over positive pairs, t = tan^2 of "
+        "alpha. Tuples choose the pairs, negatives come from the labels. Cost: n^2 d, and n "
+        "for each positive pair. Use it with few images of a class and classes of very different "
+        "spread: an angle does not change with scale. The paper adds it to n_pairs.",
 }};
 
 }  // namespace

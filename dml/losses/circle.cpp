@@ -41,7 +41,8 @@ const Register<Loss, Circle> circle_loss{{
              "2020",
     .details = "softplus(LSE over positives + LSE over negatives), for anchors that have both. The "
                "paper uses m = 0.4 with gamma = 80 for retrieval, 0.25 with 256 for faces. Cost: "
-               "n^2.",
+               "n^2. Use it with four or more images of a class in a batch when contrastive or "
+               "triplet losses stall: pairs near their optimum stop pulling.",
 }};
 
 }  // namespace

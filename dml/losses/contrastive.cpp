@@ -61,7 +61,9 @@ const Register<Loss, Contrastive> contrastive{{
              "CVPR 2006",
     .details = "mean over active positive pairs of [d - pos_margin]+ plus mean over active "
                "negative pairs of [neg_margin - d]+. The paper squares and halves the terms and "
-               "does not normalise. Natural margins of a similarity: 1 and 0. Cost: n^2.",
+               "does not normalise. Natural margins of a similarity: 1 and 0. Cost: n^2. Use it as "
+               "the plain baseline, with a memory of past batches (cross_batch_memory) or with "
+               "pairs given from outside.",
 }};
 const Register<Loss, SnrContrastive> snr_contrastive{{
     .name = "snr_contrastive",
@@ -69,7 +71,8 @@ const Register<Loss, SnrContrastive> snr_contrastive{{
     .paper = "Yuan et al., Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric "
              "Learning, CVPR 2019",
     .details = "the paper adds embedding_regularizer = zero_mean and does not normalise. "
-               "Cost: n^2.",
+               "Cost: n^2. Use it where embeddings are noisy: a difference is measured against the "
+               "anchor's own variance.",
 }};
 
 }  // namespace

@@ -41,6 +41,8 @@ const Register<Loss, CosFace> cosface_loss{{
     .name = "cosface",
     .summary = "softmax over scaled cosines, a margin taken off the own one",
     .paper = "Wang et al., CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR 2018",
+    .details = "Use it as arcface, where training of that diverges: its margin is gentler for "
+               "embeddings far from their class.",
     .aliases = {"am_softmax", "lmcl"},
 }};
 

@@ -146,7 +146,9 @@ const Register<Loss, CrossBatchMemory> cross_batch_memory_loss{{
     .details = "the batch enters the memory first; no sample is paired with its own copy. Pairs "
                "that are given for the batch are added. Gradients reach the anchors alone. The "
                "memory is in the checkpoint. The authors train with start_iteration = 1000 and "
-               "with_batch_loss. Cost: n times memory_size.",
+               "with_batch_loss. Cost: n times memory_size. Use it when the batch is small beside "
+               "the number of classes: thousands of negatives for the memory of their embeddings. "
+               "Let the net settle first (start_iteration).",
     .aliases = {"xbm"},
 }};
 

@@ -382,7 +382,8 @@ const Register<Loss, Divide> divide_loss{{
     .paper = "Sanakoyeu et al., Improving Deep Metric Learning by Divide and Conquer, TPAMI 2021",
     .details = "take it with sampler divide. Clusters are matched to learners by the right "
                "permutation unless published_matching is set; the head gives the embedding as it "
-               "is (head.normalize none)",
+               "is (head.normalize none). Use it on large sets of many kinds, where one embedding "
+               "has to tell very different things apart; small sets gain little.",
     .aliases = {"divide_conquer", "divide_and_conquer"},
 }};
 

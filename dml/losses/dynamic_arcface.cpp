@@ -65,7 +65,9 @@ const Register<Loss, DynamicArcFace> dynamic_arcface_loss{{
     .name = "dynamic_arcface",
     .summary = "ArcFace with wider margins for classes of few images",
     .paper = "Ha et al., Google Landmark Recognition 2020 Competition Third Place Solution, 2020",
-    .details = "sizes of classes are those of the training set, counted before every epoch",
+    .details =
+        "sizes of classes are those of the training set, counted before every epoch. Use it where "
+        "classes differ much in size, as landmarks do: rare classes get larger margins.",
 }};
 
 }  // namespace

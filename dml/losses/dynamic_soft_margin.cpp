@@ -236,7 +236,9 @@ const Register<Loss, DynamicSoftMargin> dynamic_soft_margin_loss{{
     .paper = "Zhang & Rusinkiewicz, Learning Local Descriptors With a CDF-Based Dynamic Soft "
              "Margin, ICCV 2019",
     .details = "the histogram is in the checkpoint; the loss can be negative, and its mean is its "
-               "own: the reducer is not used. Cost: one look-up for each triplet, n^2 memory.",
+               "own: the reducer is not used. Cost: one look-up for each triplet, n^2 memory. Use "
+               "it for local descriptors and other triplets when no margin is to be chosen: it "
+               "follows the batch's own distribution.",
 }};
 
 }  // namespace

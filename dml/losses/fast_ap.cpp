@@ -49,7 +49,9 @@ const Register<Loss, FastAp> fast_ap_loss{{
     .summary = "average precision by soft histograms of the distances",
     .paper = "Cakir et al., Deep Metric Learning to Rank, CVPR 2019",
     .details = "anchors without a positive are left out; tuples of a miner weight the anchors by "
-               "how often they occur. Cost: num_bins passes over n^2 distances, n^2 memory.",
+               "how often they occur. Cost: num_bins passes over n^2 distances, n^2 memory. Use it "
+               "with large batches when average precision is what is measured; cheap among the "
+               "losses of rankings.",
 }};
 
 }  // namespace

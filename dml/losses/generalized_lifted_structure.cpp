@@ -38,7 +38,9 @@ const Register<Loss, GeneralizedLifted> generalized_lifted_structure_loss{{
     .name = "generalized_lifted_structure",
     .summary = "lifted structure with all positives of an anchor at once",
     .paper = "Hermans et al., In Defense of the Triplet Loss for Person Re-Identification, 2017",
-    .details = "mean over anchors of [LSE(d_p - pos_margin) + LSE(neg_margin - d_n)]+. Cost: n^2.",
+    .details =
+        "mean over anchors of [LSE(d_p - pos_margin) + LSE(neg_margin - d_n)]+. Cost: n^2. Use it "
+        "with several images of a class in a batch when triplets give too weak a signal.",
 }};
 
 }  // namespace

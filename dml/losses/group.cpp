@@ -77,8 +77,10 @@ const Register<Loss, GroupLoss> group_loss{{
     .name = "group",
     .summary = "class probabilities of a batch are refined by the similarity of its images",
     .paper = "Elezi et al., The Group Loss for Deep Metric Learning, ECCV 2020",
-    .details = "as the published code: the similarity keeps its diagonal of 1, the mean runs over "
-               "anchors too, the cross-entropy has no temperature",
+    .details =
+        "as the published code: the similarity keeps its diagonal of 1, the mean runs over "
+        "anchors too, the cross-entropy has no temperature. Use it on a net that was trained to "
+        "classify before; all images of a batch then decide on each label together.",
     .aliases = {"group_loss"},
 }};
 

@@ -158,8 +158,10 @@ const Register<Loss, Hist> hist_loss{{
                "together",
     .paper = "Lim et al., Hypergraph-Induced Semantic Tuplet Loss for Deep Metric Learning, CVPR "
              "2022",
-    .details = "the published code's alpha is 0.9; distributions learn at 1000 times the net's "
-               "rate (1e-1 and 1e-4), the hypergraph net at 10 times",
+    .details =
+        "the published code's alpha is 0.9; distributions learn at 1000 times the net's "
+        "rate (1e-1 and 1e-4), the hypergraph net at 10 times. Use it where relations among the "
+        "classes of a batch carry information, and classes are modelled as distributions.",
 }};
 
 }  // namespace

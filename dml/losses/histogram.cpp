@@ -113,7 +113,8 @@ const Register<Loss, Histogram> histogram_loss{{
     .summary = "the probability that a random negative pair is more similar than a positive one",
     .paper = "Ustinova & Lempitsky, Learning Deep Embeddings with Histogram Loss, NIPS 2016",
     .details = "over unordered pairs that occur in a triplet; the paper takes all pairs. The "
-               "reducer is not used. Cost: n^2.",
+               "reducer is not used. Cost: n^2. Use it when no margin is to be chosen at all: it "
+               "needs batches large enough to estimate two histograms.",
 }};
 
 }  // namespace

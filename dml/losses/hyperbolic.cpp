@@ -92,7 +92,8 @@ const Register<Loss, Hyperbolic> hyperbolic_loss{{
     .summary = "cross-entropy of distances in the Poincare ball",
     .paper = "Ermolov et al., Hyperbolic Vision Transformers: Combining Improvements in Metric "
              "Learning, CVPR 2022",
-    .details = "with two images of every class in a batch it is the loss of the published code",
+    .details = "with two images of every class in a batch it is the loss of the published code. "
+               "Use it for data with a hierarchy, and with transformers or small embeddings.",
     .aliases = {"hyp_vit"},
 }};
 

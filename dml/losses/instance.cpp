@@ -45,7 +45,8 @@ const Register<Loss, Instance> instance_loss{{
              "TOMM 2020",
     .details = "not the paper's loss, which trains a classifier with one class for every image. It "
                "means something only when sample r carries the r-th smallest label; otherwise its "
-               "value depends on the order of the batch",
+               "value depends on the order of the batch. Use it to compare with "
+               "pytorch-metric-learning alone.",
 }};
 
 }  // namespace

@@ -224,7 +224,9 @@ const Register<Loss, IntraBatch> intra_batch_loss{{
     .details = "as the published code: attention weights have an extra 1 in their denominator, "
                "both classifiers use the temperature and label smoothing, and the message passing "
                "is thrown away at test time unless test_mode is pseudo. The head gives the "
-               "embedding as it is (head.normalize none): the loss normalises where the paper does",
+               "embedding as it is (head.normalize none): the loss normalises where the paper "
+               "does. Use it where images of a batch should correct each other's features in "
+               "training; evaluation needs the backbone alone.",
     .aliases = {"intra_batch_connections", "mpn"},
 }};
 

@@ -59,7 +59,8 @@ const Register<Loss, IntraPairVariance> intra_pair_variance_loss{{
     .name = "intra_pair_variance",
     .summary = "pairs of one kind at about the same similarity; an addition to tuplet_margin",
     .paper = "Yu & Tao, Deep Metric Learning with Tuplet Margin Loss, ICCV 2019",
-    .details = "the paper gives it the weight 0.5 beside tuplet_margin. Cost: n^2.",
+    .details = "the paper gives it the weight 0.5 beside tuplet_margin. Cost: n^2. Use it beside "
+               "another loss (sum): it evens out the distances of pairs and teaches nothing alone.",
 }};
 
 }  // namespace

@@ -53,7 +53,8 @@ const Register<Loss, LiftedStructure> lifted_structure_loss{{
     .summary = "every positive pair against the negatives of both its members",
     .paper = "Song et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016",
     .details = "with a reference set the negatives of the anchor alone. The paper does not "
-               "normalise. Cost: n^2.",
+               "normalise. Cost: n^2. Use it for comparison with the literature; "
+               "generalized_lifted_structure uses more of the batch.",
     .aliases = {"lifted"},
 }};
 

@@ -141,7 +141,8 @@ const Register<Loss, LmMetric> lm_metric_loss{{
     .paper = "Yan et al., LM-Metric: Learned Pair Weighting and Contextual Memory for Deep Metric "
              "Learning, TechRxiv 22361128, 2023",
     .details = "wants the pooled features (head.dim 0, head.pooling both) and batches in a random "
-               "order; retrieval reads the flow",
+               "order; retrieval reads the flow. Use it on small sets, where what a batch has seen "
+               "before is worth remembering; costs far more than other losses.",
     .aliases = {"lm"},
 }};
 

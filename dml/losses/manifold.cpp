@@ -149,7 +149,8 @@ const Register<Loss, Manifold> manifold_loss{{
     .paper = "Aziere and Todorovic, Ensemble Deep Manifold Similarity Learning Using Hard Proxies, "
              "CVPR 2019",
     .details = "uses no labels. Every proxy is chosen at least once; with fewer samples than "
-               "proxies every sample has one of its own",
+               "proxies every sample has one of its own. Use it without labels, or where images of "
+               "a class lie on a curved manifold.",
 }};
 
 }  // namespace

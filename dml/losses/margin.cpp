@@ -137,8 +137,10 @@ const Register<Loss, Margin> margin_loss{{
     .name = "margin",
     .summary = "positives within a boundary, negatives beyond it, by a margin; may be learnt",
     .paper = "Wu et al., Sampling Matters in Deep Embedding Learning, ICCV 2017",
-    .details = "the paper learns the boundary and samples negatives by distance (miner "
-               "distance_weighted). Cost: n^2; all triplets split into pairs.",
+    .details =
+        "the paper learns the boundary and samples negatives by distance (miner "
+        "distance_weighted). Cost: n^2; all triplets split into pairs. Use it with the miner "
+        "distance_weighted as a strong default among triplets; learn beta with learn_beta.",
 }};
 
 }  // namespace

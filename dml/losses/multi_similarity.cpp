@@ -47,7 +47,9 @@ const Register<Loss, MultiSimilarity> multi_similarity_loss{{
     .details =
         "mean over anchors of log(1 + sum e^(-alpha (s - base))) / alpha over positives plus "
         "log(1 + sum e^(beta (s - base))) / beta over negatives. The paper's method adds the "
-        "miner of the same name; its code has beta 40. Cost: n^2.",
+        "miner of the same name; its code has beta 40. Cost: n^2. Use it as a strong default of "
+        "pair losses with four or more images of a class, together with the miner of the same "
+        "name.",
     .aliases = {"ms"},
 }};
 

@@ -37,7 +37,9 @@ const Register<Loss, MultipleNegativesRanking> multiple_negatives_ranking_loss{{
     .summary = "every positive against all negatives of its anchor, averaged for each anchor",
     .paper = "Henderson et al., Efficient Natural Language Response Suggestion for Smart Reply, "
              "2017",
-    .details = "nt_xent with temperature 1 / scale, but every anchor counts the same. Cost: n^2.",
+    .details =
+        "nt_xent with temperature 1 / scale, but every anchor counts the same. Cost: n^2. Use it "
+        "with two images of a class in a batch and large batches, as retrieval of sentences does.",
     .aliases = {"mnr"},
 }};
 

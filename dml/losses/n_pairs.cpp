@@ -62,7 +62,8 @@ const Register<Loss, NPairs> n_pairs_loss{{
     .paper =
         "Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, NIPS 2016",
     .details = "the paper uses raw inner products (distance.normalize = false) and a penalty on "
-               "the squared length (embedding_regularizer = lp with power 2). Cost: n^2.",
+               "the squared length (embedding_regularizer = lp with power 2). Cost: n^2. Use it "
+               "with exactly two images of each class and many classes in a batch.",
     .aliases = {"n_pair"},
 }};
 

@@ -42,7 +42,8 @@ const Register<Loss, Nca> nca_loss{{
     .summary = "soft nearest neighbours of the own class (neighbourhood components analysis)",
     .paper = "Goldberger et al., Neighbourhood Components Analysis, NIPS 2004",
     .details = "anchors without a positive are left out. The original maximises the sum of "
-               "probabilities; the log form is the one in use. Cost: n^2.",
+               "probabilities; the log form is the one in use. Cost: n^2. Use it with small "
+               "batches of several images a class, when neighbours' votes are what counts.",
 }};
 
 }  // namespace

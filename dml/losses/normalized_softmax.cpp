@@ -46,8 +46,10 @@ const Register<Loss, NormalizedSoftmax> normalized_softmax_loss{{
     .summary = "softmax over similarities to normalised class vectors",
     .paper = "Wang et al., NormFace: L2 Hypersphere Embedding for Face Verification, MM 2017; Zhai "
              "and Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019",
-    .details = "class vectors are always normalised, embeddings as the distance says. The softmax "
-               "criterion of Revisiting-DML is distance.normalize = false, init = uniform",
+    .details =
+        "class vectors are always normalised, embeddings as the distance says. The softmax "
+        "criterion of Revisiting-DML is distance.normalize = false, init = uniform. Use it as the "
+        "first thing to try with many images a class: no pairs, any batch, one temperature.",
     .aliases = {"normface"},
 }};
 

@@ -38,7 +38,8 @@ const Register<Loss, NtXent> nt_xent_loss{{
     .paper = "Oord et al., Representation Learning with Contrastive Predictive Coding, 2018; "
              "Chen et al., SimCLR, ICML 2020",
     .details = "the other positives of the anchor are not in the denominator; with one positive "
-               "it is SimCLR's loss. A distance is negated. Cost: n^2.",
+               "it is SimCLR's loss. A distance is negated. Cost: n^2. Use it for two views of "
+               "each image without labels (self_supervised), or with labels and large batches.",
     .aliases = {"info_nce", "infonce"},
 }};
 

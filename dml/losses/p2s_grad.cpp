@@ -78,7 +78,8 @@ const Register<Loss, P2sGrad> p2s_grad_loss{{
     .name = "p2s_grad",
     .summary = "squared difference of cosines to class vectors and the one-hot label",
     .paper = "Zhang et al., P2SGrad: Refined Gradients for Optimizing Deep Face Models, CVPR 2019",
-    .details = "has no hyper-parameters; the paper's gradient has no factor 2 / (n C)",
+    .details = "has no hyper-parameters; the paper's gradient has no factor 2 / (n C). Use it for "
+               "classification without scale or margin to choose.",
 }};
 
 }  // namespace

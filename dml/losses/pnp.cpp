@@ -64,8 +64,10 @@ const Register<Loss, Pnp> pnp_loss{{
     .summary = "penalises the negatives that are ranked before a positive",
     .paper = "Li et al., Rethinking the Optimization of Average Precision: Only Penalizing "
              "Negative Instances before Positive Ones is Enough, AAAI 2022",
-    .details = "the paper recommends variant Dq with alpha 8. Its mean is its own: the reducer is "
-               "not used. Cost: n for every positive pair, n^2 memory.",
+    .details =
+        "the paper recommends variant Dq with alpha 8. Its mean is its own: the reducer is "
+        "not used. Cost: n for every positive pair, n^2 memory. Use it when average precision is "
+        "what is measured: the variants say how much a negative before a positive counts.",
 }};
 
 }  // namespace

@@ -107,8 +107,10 @@ const Register<Loss, ProxyGml> proxy_gml_loss{{
     .summary = "every image is classified over the few proxies that lie nearest to it",
     .paper = "Zhu et al., Fewer is More: A Deep Graph Metric Learning Perspective Using Fewer "
              "Proxies, NeurIPS 2020",
-    .details = "the own proxies are always kept, also where ratio would leave fewer. Proxies learn "
-               "at 300 times the net's rate (3e-2 and 1e-4); embeddings are used as they come",
+    .details =
+        "the own proxies are always kept, also where ratio would leave fewer. Proxies learn "
+        "at 300 times the net's rate (3e-2 and 1e-4); embeddings are used as they come. Use it "
+        "where classes have several modes, with fewer proxies counted for each image than all.",
 }};
 
 }  // namespace

@@ -85,7 +85,8 @@ const Register<Loss, ProxyNca> proxy_nca_loss{{
     .paper = "Movshovitz-Attias et al., No Fuss Distance Metric Learning Using Proxies, ICCV 2017",
     .details = "the own proxy is in the denominator, as in pytorch-metric-learning; the paper's "
                "formula is exclude_positive = true, the criterion of Revisiting-DML also has "
-               "softmax_scale = 9 and init_scale = 0.125",
+               "softmax_scale = 9 and init_scale = 0.125. Use it with any batch for comparison "
+               "with the literature; proxy_nca_pp and proxy_anchor do better.",
 }};
 
 const Register<Loss, ProxyNcaPp> plus_plus{{
@@ -94,7 +95,8 @@ const Register<Loss, ProxyNcaPp> plus_plus{{
     .paper = "Teh et al., ProxyNCA++: Revisiting and Revitalizing Proxy Neighborhood Component "
              "Analysis, ECCV 2020",
     .details = "published with Adam (eps 1), a net at 4e-3 and proxies at 4e2, 8 classes of 4 "
-               "images, maximum pooling and layer norm",
+               "images, maximum pooling and layer norm. Use it with any batch, with maximum "
+               "pooling, layer norm and a rate of the proxies far above the net's.",
     .aliases = {"proxy_nca++"},
 }};
 

@@ -62,7 +62,8 @@ const Register<Loss, RankedList> ranked_list_loss{{
     .name = "ranked_list",
     .summary = "positives within one radius of the anchor, negatives beyond a larger one",
     .paper = "Wang et al., Ranked List Loss for Deep Metric Learning, CVPR 2019",
-    .details = "a negative at distance 0 is ignored. Cost: n^2.",
+    .details = "a negative at distance 0 is ignored. Cost: n^2. Use it with several images of a "
+               "class in a batch to keep the spread within classes instead of collapsing them.",
 }};
 
 }  // namespace

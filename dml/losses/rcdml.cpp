@@ -82,7 +82,8 @@ const Register<Loss, Rcdml> rcdml_loss{{
              "2024",
     .details = "as the published code: classes absent from a batch have a zero proxy and learn "
                "nothing; prc = src = 0 is not proxy_anchor, because the correction stays. Proxies "
-               "learn at 1000 times the net's rate",
+               "learn at 1000 times the net's rate. Use it where proxy_anchor would do and "
+               "relations among proxies and among images should hold as well.",
 }};
 
 }  // namespace

@@ -92,7 +92,8 @@ const Register<Loss, RecallAtKSurrogate> recall_at_k_loss{{
     .summary = "a smooth form of recall at several k over the batch",
     .paper = "Patel et al., Recall@k Surrogate Loss with Large Batches and Similarity Mixup, CVPR "
              "2022",
-    .details = "published with batches of 4000; queries without a positive are left out",
+    .details = "published with batches of 4000; queries without a positive are left out. Use it "
+               "when R@K itself is the aim, with batches as large as memory allows (thousands).",
     .aliases = {"rs@k"},
 }};
 

@@ -55,7 +55,8 @@ const Register<Loss, RevisitingArcFace> revisiting_arcface_loss{{
     .summary = "ArcFace as Revisiting-DML has it: all cosines are cut to positive values",
     .paper = "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep "
              "Metric Learning, ICML 2020; Deng et al., ArcFace, CVPR 2019",
-    .details = "embeddings are used as they come: the net normalises",
+    .details = "embeddings are used as they come: the net normalises. Use it to repeat the study; "
+               "arcface for new work.",
 }};
 
 }  // namespace

@@ -119,33 +119,37 @@ const Register<Loss, Lifted> lifted_loss{{
     .name = "revisiting_lifted",
     .summary = "generalised lifted structure, as in Revisiting-DML",
     .paper = paper,
-    .details = "embeddings as they come (head.normalize none). Learning rate 1e-5.",
+    .details = "embeddings as they come (head.normalize none). Learning rate 1e-5. Use it to "
+               "repeat the study; generalized_lifted_structure for new work.",
 }};
 const Register<Loss, Npair> npair_loss{{
     .name = "revisiting_npair",
     .summary = "n-pair loss with a random positive for every image, as in Revisiting-DML",
     .paper = paper,
-    .details = "embeddings as they come (head.normalize none). Learning rate 1e-5.",
+    .details = "embeddings as they come (head.normalize none). Learning rate 1e-5. Use it to "
+               "repeat the study; n_pairs for new work.",
 }};
 const Register<Loss, Angular> angular_loss{{
     .name = "revisiting_angular",
     .summary = "angular loss beside an n-pair loss, as in Revisiting-DML",
     .paper = paper,
-    .details = "embeddings as they come (head.normalize none). Learning rate 1e-5.",
+    .details = "embeddings as they come (head.normalize none). Learning rate 1e-5. Use it to "
+               "repeat the study; angular is the same idea for new work.",
 }};
 const Register<Loss, Multisimilarity> multisimilarity_loss{{
     .name = "revisiting_multisimilarity",
     .summary = "multi-similarity with its own mining, as in Revisiting-DML",
     .paper = paper,
-    .details = "mean over the anchors that keep a positive and a negative. Learning rate 1e-5, "
-               "embeddings of unit length.",
+    .details =
+        "mean over the anchors that keep a positive and a negative. Learning rate 1e-5, "
+        "embeddings of unit length. Use it to repeat the study; multi_similarity for new work.",
 }};
 const Register<Loss, Histogram> histogram_loss{{
     .name = "revisiting_histogram",
     .summary = "histograms of positive and negative similarities overlap little",
     .paper = "Ustinova and Lempitsky, Learning Deep Embeddings with Histogram Loss, NIPS 2016",
     .details = "as in Revisiting-DML, with exact node positions. Learning rate 1e-5, embeddings "
-               "of unit length.",
+               "of unit length. Use it to repeat the study; histogram for new work.",
 }};
 
 }  // namespace

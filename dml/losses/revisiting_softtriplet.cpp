@@ -97,7 +97,8 @@ const Register<Loss, RevisitingSoftTriplet> revisiting_softtriplet_loss{{
     .summary = "SoftTriple with its regulariser as Revisiting-DML defines it",
     .paper = "Roth et al., Revisiting Training Strategies and Generalization Performance in Deep "
              "Metric Learning, ICML 2020; Qian et al., SoftTriple Loss, ICCV 2019",
-    .details = "embeddings are used as they come: the net normalises",
+    .details = "embeddings are used as they come: the net normalises. Use it to repeat the study; "
+               "soft_triple for new work.",
 }};
 
 }  // namespace

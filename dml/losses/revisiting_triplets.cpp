@@ -143,34 +143,39 @@ const Register<Loss, Contrastive> contrastive_loss{{
     .summary = "contrastive loss on mined triplets, as in Revisiting-DML",
     .paper = paper,
     .details = "mean over all triplets, inactive ones too; 1e-6 is added to every component of a "
-               "difference. Learning rate 1e-5, embeddings of unit length.",
+               "difference. Learning rate 1e-5, embeddings of unit length. Use it to repeat the "
+               "study; contrastive for new work.",
 }};
 const Register<Loss, Triplet> triplet_loss{{
     .name = "revisiting_triplet",
     .summary = "triplet loss on squared distances of mined triplets, as in Revisiting-DML",
     .paper = paper,
-    .details = "mean over all triplets, inactive ones too. Learning rate 1e-5.",
+    .details = "mean over all triplets, inactive ones too. Learning rate 1e-5. Use it to repeat "
+               "the study; triplet_margin for new work.",
 }};
 const Register<Loss, Margin> margin_loss{{
     .name = "revisiting_margin",
     .summary = "margin loss with learnt boundaries on mined triplets, as in Revisiting-DML",
     .paper = paper,
-    .details = "divided by the number of triplets with an active term; one with two counts once. "
-               "Learning rate 1e-5, boundaries 5e-4.",
+    .details =
+        "divided by the number of triplets with an active term; one with two counts once. "
+        "Learning rate 1e-5, boundaries 5e-4. Use it to repeat the study; margin for new work.",
 }};
 const Register<Loss, Quadruplet> quadruplet_loss{{
     .name = "revisiting_quadruplet",
     .summary = "quadruplet loss on mined triplets, as in Revisiting-DML",
     .paper = paper,
     .details = "the published code compares every triplet with every fourth image; `paper` does "
-               "as Chen et al., CVPR 2017. Learning rate 1e-5.",
+               "as Chen et al., CVPR 2017. Learning rate 1e-5. Use it where triplets leave classes "
+               "too close to each other: the second term pushes other classes apart.",
     .aliases = {"quadruplet"},
 }};
 const Register<Loss, Snr> snr_loss{{
     .name = "revisiting_snr",
     .summary = "signal-to-noise ratios of mined triplets, as in Revisiting-DML",
     .paper = paper,
-    .details = "mean over active triplets. Learning rate 1e-5.",
+    .details = "mean over active triplets. Learning rate 1e-5. Use it to repeat the study; "
+               "snr_triplet and snr_contrastive for new work.",
 }};
 
 }  // namespace

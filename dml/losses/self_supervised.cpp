@@ -70,7 +70,8 @@ class SelfSupervised final : public Loss {
 const Register<Loss, SelfSupervised> self_supervised_loss{{
     .name = "self_supervised",
     .summary = "a loss on two views of the same images, without labels",
-    .details = "the label of a row is its number in the batch.",
+    .details = "the label of a row is its number in the batch. Use it when there are no labels: "
+               "two views of an image are its class.",
 }};
 
 }  // namespace

@@ -44,7 +44,8 @@ const Register<Loss, SmoothAp> smooth_ap_loss{{
              "ECCV 2020",
     .details = "any labels, classes of any size; the query is its own first positive, as in the "
                "authors' code; queries without another positive are left out. Cost: n for every "
-               "positive pair, n^2 memory.",
+               "positive pair, n^2 memory. Use it when average precision is what is measured, with "
+               "large batches of several images a class.",
 }};
 
 }  // namespace

@@ -54,7 +54,8 @@ const Register<Loss, SnrTriplet> snr_triplet_loss{{
     .paper = "Yuan et al., Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric "
              "Learning, CVPR 2019",
     .details = "embeddings are not normalised, and 0.005 times the mean of |sum of components| is "
-               "added, as in the paper. Cost: one addition for each triplet, n^2 memory.",
+               "added, as in the paper. Cost: one addition for each triplet, n^2 memory. Use it "
+               "where embeddings are noisy, as snr_contrastive, with triplets.",
 }};
 
 }  // namespace

@@ -67,7 +67,8 @@ const Register<Loss, SoftTriple> soft_triple_loss{{
              "2019",
     .details = "the paper's regulariser is weight_regularizer = sparse_centers, weight_reg_weight "
                "= 0.2. Centers learn at 100 times the net's rate (1e-2 and 1e-4, Adam, eps 0.01); "
-               "center k of class c is row c * K + k",
+               "center k of class c is row c * K + k. Use it where a class has several modes "
+               "(poses, styles): several centers each, no pairs, any batch.",
 }};
 
 }  // namespace

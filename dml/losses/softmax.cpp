@@ -40,6 +40,7 @@ class SoftmaxLoss final : public Loss {
 const Register<Loss, SoftmaxLoss> softmax_loss{{
     .name = "softmax",
     .summary = "cross-entropy of a linear classifier; the first stage of several methods",
+    .details = "Use it as the baseline of classification, or to train a net before another loss.",
     .aliases = {"cross_entropy", "classification"},
 }};
 

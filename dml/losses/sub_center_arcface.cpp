@@ -56,7 +56,8 @@ const Register<Loss, SubCenterArcFace> sub_center_arcface_loss{{
     .paper = "Deng et al., Sub-center ArcFace: Boosting Face Recognition by Large-scale Noisy Web "
              "Faces, ECCV 2020",
     .details = "vector k of class c is row c * K + k; sub_center_outliers (dml/sub_centers.hpp) "
-               "finds mislabelled images with them",
+               "finds mislabelled images with them. Use it as arcface where labels are noisy: "
+               "wrong images gather at a center of their own.",
 }};
 
 }  // namespace

@@ -104,7 +104,7 @@ const Register<Loss, SumOfLosses> sum_loss{{
     .summary = "weighted sum of up to six losses, each with a miner of its own",
     .details = "term1=multi_similarity term1.miner=multi_similarity is that paper's recipe; "
                "term1=tuplet_margin term2=intra_pair_variance weight2=0.5 that of the tuplet "
-               "margin paper.",
+               "margin paper. Use it to train with several losses at once, each with its weight.",
     .aliases = {"multiple_losses"},
 }};
 

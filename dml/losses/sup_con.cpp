@@ -43,7 +43,8 @@ const Register<Loss, SupCon> sup_con_loss{{
     .paper = "Khosla et al., Supervised Contrastive Learning, NeurIPS 2020 (the \"out\" form)",
     .details = "LSE(s / t) over all others less the mean of s / t over positives, averaged over "
                "anchors above 0. The authors' code multiplies by t / 0.07 and averages over all. "
-               "Cost: n^2.",
+               "Cost: n^2. Use it with large batches and several views or images of a class, often "
+               "as a first stage before a classifier.",
 }};
 
 }  // namespace

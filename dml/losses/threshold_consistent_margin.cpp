@@ -54,7 +54,8 @@ const Register<Loss, ThresholdConsistentMargin> threshold_consistent_margin_loss
     .summary = "the same cosine thresholds for all classes; a regulariser for another loss",
     .paper = "Zhang et al., Threshold-Consistent Margin Loss for Open-World Deep Metric Learning, "
              "ICLR 2024",
-    .details = "its means are its own: the reducer is not used. Cost: n^2.",
+    .details = "its means are its own: the reducer is not used. Cost: n^2. Use it beside another "
+               "loss (sum) where one threshold has to serve all classes, as in verification.",
 }};
 
 }  // namespace

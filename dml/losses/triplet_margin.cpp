@@ -81,7 +81,10 @@ const Register<Loss, TripletMargin> triplet_margin_loss{{
     .paper = "Weinberger & Saul, Distance Metric Learning for Large Margin Nearest Neighbor "
              "Classification, JMLR 2009; Schroff et al., FaceNet, CVPR 2015",
     .details = "mean over active triplets of [d_ap - d_an + margin]+. FaceNet uses squared "
-               "distances: distance.power = 2. Cost: one addition for each triplet, n^2 memory.",
+               "distances: distance.power = 2. Cost: one addition for each triplet, n^2 memory. "
+               "Use it with a miner (triplet_margin of type semihard, or distance_weighted) as the "
+               "classic choice; all "
+               "triplets cost hardly more here.",
     .aliases = {"triplet"},
 }};
 

@@ -45,7 +45,9 @@ const Register<Loss, TupletMargin> tuplet_margin_loss{{
     .name = "tuplet_margin",
     .summary = "every positive pair, made easier by an angle, against all negatives",
     .paper = "Yu & Tao, Deep Metric Learning with Tuplet Margin Loss, ICCV 2019",
-    .details = "the paper adds 0.5 times intra_pair_variance. Cost: n^2.",
+    .details =
+        "the paper adds 0.5 times intra_pair_variance. Cost: n^2. Use it with several negatives of "
+        "different classes for each pair; beside intra_pair_variance, as in the paper.",
 }};
 
 }  // namespace

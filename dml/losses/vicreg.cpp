@@ -90,7 +90,8 @@ const Register<Loss, Vicreg> vicreg_loss{{
              "Self-Supervised Learning, ICLR 2022",
     .details = "the second view is the reference set; without one only variance and covariance "
                "count. As the authors' code: the paper's equations neither divide the invariance "
-               "by the number of components nor halve the variance",
+               "by the number of components nor halve the variance. Use it for two views of each "
+               "image without labels or negatives, with small batches.",
 }};
 
 }  // namespace

@@ -37,7 +37,8 @@ const Register<Loss, XbmContrastive> xbm_contrastive_loss{{
     .paper = "Wang et al., Cross-Batch Memory for Embedding Learning, CVPR 2020",
     .details = "sums over pairs, a mean over anchors; positives with a cosine of 1 - 1e-5 or more "
                "count as copies. Their method is cross_batch_memory with inner = xbm_contrastive, "
-               "with_batch_loss and start_iteration = 1000. Cost: n^2.",
+               "with_batch_loss and start_iteration = 1000. Cost: n^2. Use it to repeat the paper; "
+               "cross_batch_memory wraps any other pair loss.",
 }};
 
 }  // namespace

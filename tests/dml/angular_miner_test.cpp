@@ -41,7 +41,7 @@ TEST_CASE("angular miner: losses on its rule equal losses on the list of its def
   const std::vector<std::int64_t> labels{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 3};
   Tensor x = Tensor::empty({13, 5}, DType::f64);
   init::normal(1)(x, Random(5, Purpose::weights));
-  for (const auto& [name, settings] :
+  for (const auto& one :
        std::vector<std::pair<std::string, Settings>>{{"triplet_margin", {}},
                                                      {"triplet_margin", {{"swap", "true"}}},
                                                      {"triplet_margin", {{"smooth_loss", "true"}}},
@@ -50,6 +50,8 @@ TEST_CASE("angular miner: losses on its rule equal losses on the list of its def
                                                      {"contrastive", {}},
                                                      {"dynamic_soft_margin", {}},
                                                      {"proxy_anchor", {}}}) {
+    const std::string& name = one.first;
+    const Settings& settings = one.second;
     CAPTURE(name);
     for (const double degrees : {20.0, 40.0}) {
       const Tuples mined =

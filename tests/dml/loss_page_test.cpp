@@ -20,6 +20,7 @@ TEST_CASE("docs/losses.md tells every loss and every option, as it is now") {
     std::erase(section, '\\');  // in front of bars in tables
     CHECK(section.find(entry.about.summary) != std::string::npos);
     CHECK(section.find(entry.about.details) != std::string::npos);
+    CHECK(entry.about.details.find("Use it ") != std::string::npos);  // when to take this one
     for (const FieldInfo& info : entry.fields) {
       CAPTURE(info.name);
       CHECK(section.find("\n| `" + info.name + "` | " + info.fallback + " |") != std::string::npos);
