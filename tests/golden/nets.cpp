@@ -228,7 +228,8 @@ void running_statistics(Run& run, Filled& filled) {
       describe(run, std::string("running_") + what + "_" + end,
                filled.store.find(name + ".running_" + what)->value, tolerance);
     const auto batches = filled.store.find(name + ".num_batches_tracked")->value;
-    DML_CHECK(batches.data<std::int64_t>()[0] == 1, name + ": one batch, counted otherwise");
+    DML_CHECK(batches.to_host().data<std::int64_t>()[0] == 1,
+              name + ": one batch, counted otherwise");
   }
 }
 
