@@ -166,7 +166,7 @@ class Training {
                             "' less is better, and the largest value chooses the epoch");
   }
 
-  /// The words of --precision that are not there are known, so that who writes them hears why not.
+  /// fp16 is known as a word, so that who writes it hears why not.
   static void set_precision(const dml::Config& config, dml::Device& device) {
     const std::string& wanted = config.text("precision");
     if (wanted == "fp32") return;
@@ -177,11 +177,17 @@ class Training {
           fmt::format("--precision tf32 is arithmetic of NVIDIA GPUs, and this run computes on {}\n"
                       "  leave it out: --precision fp32 is exact to 24 bits everywhere",
                       device.name()));
-    throw dml::UsageError(
-        fmt::format("--precision {} is not implemented in this version, which computes in fp32{} "
-                    "on {}\n  leave "
-                    "it out, or write --precision fp32",
-                    wanted, cuda ? " or tf32" : "", device.name()));
+    if (wanted == "fp16")
+      throw dml::UsageError(
+          "--precision fp16 is not taken: gradients leave its range, and loss scaling would have "
+          "to "
+          "hold them\n  use --precision bf16, which has the range of fp32 and the speed of fp16, "
+          "or "
+          "leave it out");
+    if (!device.computes_bf16())
+      throw dml::DeviceError(
+          "--precision bf16 needs a GPU or a processor with AVX512-BF16, which this one lacks: it "
+          "would be slower than fp32\n  leave it out: --precision fp32 is exact to 24 bits");
   }
 
   dml::CheckpointPair resume_point(const dml::RunFolder& run) const {

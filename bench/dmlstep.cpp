@@ -4,6 +4,7 @@
 //   train N   N steps (net, linear classifier, cross-entropy, SGD) -> losses, milliseconds
 //   infer N   N passes of the net with folded batch norm and the classifier -> milliseconds
 //
+// With --precision bf16 the steps (not the inference) compute the net in bf16.
 // bench/compare_torch.py speaks to this program and to PyTorch in turns.
 #include <chrono>
 #include <fstream>
@@ -13,6 +14,7 @@
 
 #include "dml/optimizer.hpp"
 #include "engine/cpu/parallel.hpp"
+#include "engine/cuda/convolution_key.hpp"
 #include "engine/safetensors.hpp"
 #include "nets/model.hpp"
 #include "ops/cross_entropy.hpp"
@@ -24,9 +26,9 @@ using Json = nlohmann::json;
 
 /// What the command line says: --name value.
 std::map<std::string, std::string> read_flags(int argc, char** argv) {
-  std::map<std::string, std::string> flags{{"--net", "resnet50"}, {"--device", "cpu"},
-                                           {"--threads", "2"},    {"--lr", "0.01"},
-                                           {"--momentum", "0.9"}, {"--weight-decay", "0.0001"}};
+  std::map<std::string, std::string> flags{
+      {"--net", "resnet50"},   {"--device", "cpu"},   {"--threads", "2"},          {"--lr", "0.01"},
+      {"--precision", "fp32"}, {"--momentum", "0.9"}, {"--weight-decay", "0.0001"}};
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) throw UsageError(std::string(argv[i]) + " needs a value");
     flags[argv[i]] = argv[i + 1];
@@ -49,12 +51,21 @@ class Bench {
   explicit Bench(const std::map<std::string, std::string>& flags)
       : device_(Device::open(flags.at("--device"), std::stoi(flags.at("--threads")))),
         store_(device_),
-        net_(Registry<Net>::make(flags.at("--net"), {}, {Scope(store_)})),
-        head_({}, Scope(store_), net_->width()) {
+        model_(Model::make(flags.at("--net"), {}, {}, Scope(store_))) {
+    const std::string& precision = flags.at("--precision");
+    if (precision == "bf16") {
+      model_.train_in(DType::bf16);
+    } else if (precision == "tf32") {
+      if (device_.backend() != Backend::cuda) throw UsageError("--precision tf32 needs a GPU");
+      cuda::allow_tf32(*device_.cuda());
+    } else if (precision != "fp32") {
+      throw UsageError("--precision takes fp32, tf32 or bf16, not " + precision);
+    }
     const SafeTensors weights = read_safetensors(flags.at("--weights"));
-    const std::string name = net_->classifier_name();
+    const std::string name = model_.net().classifier_name();
     const std::int64_t classes = weights.at(name + ".bias").dim(0);
-    classifier_.emplace(Scope(store_) / name, net_->width(), classes, init::zeros(), init::zeros());
+    classifier_.emplace(Scope(store_) / name, model_.width(), classes, init::zeros(),
+                        init::zeros());
     for (Parameter& one : store_.all())
       if (const Tensor* found = weights.find(one.name)) {
         one.from_file(*found, device_);
@@ -84,7 +95,7 @@ class Bench {
   }
 
   Json infer(int passes) {
-    const WeightHold hold = net_->hold_weights();
+    const WeightHold hold = model_.net().hold_weights();
     Json times = Json::array();
     double sum = 0;
     for (int i = 0; i < passes; ++i) {
@@ -101,7 +112,7 @@ class Bench {
   }
 
  private:
-  Var run(const Var& images) { return (*classifier_)(head_.pool((*net_)(images))); }
+  Var run(const Var& images) { return (*classifier_)(model_(images).features); }
 
   double step() {
     const std::size_t b = steps_++ % images_.size();
@@ -122,8 +133,7 @@ class Bench {
 
   Device device_;
   ParameterStore store_;
-  std::unique_ptr<Net> net_;
-  Head head_;
+  Model model_;
   std::optional<Linear> classifier_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Tensor> images_, labels_;

@@ -28,17 +28,25 @@ class Worker:
         self.args = args
         self.net = NETS[args.net](args.classes)
         self.net.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.read(args.weights).items()})
-        self.net.to(memory_format=self.layout)
+        self.device = torch.device(args.device)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.precision == "tf32"
+        self.net.to(self.device, memory_format=self.layout)
         self.batches = []
         stored = tensors.read(args.batches)
         for i in range(sum(name.startswith("images.") for name in stored)):
             images = torch.from_numpy(stored[f"images.{i}"]).permute(0, 3, 1, 2)  # stored channels last
-            images = images.contiguous(memory_format=self.layout)
-            self.batches.append((images, torch.from_numpy(stored[f"labels.{i}"])))
+            images = images.to(self.device).contiguous(memory_format=self.layout)
+            self.batches.append((images, torch.from_numpy(stored[f"labels.{i}"]).to(self.device)))
         self.optimizer = torch.optim.SGD(self.net.parameters(), args.lr, args.momentum,
                                          weight_decay=args.weight_decay, fused=True)
         self.steps = 0
         self.frozen = None
+
+    def wait(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
     def train(self, steps):
         self.net.train()
@@ -47,11 +55,13 @@ class Worker:
             images, labels = self.batches[self.steps % len(self.batches)]
             self.steps += 1
             start = time.perf_counter()
-            loss = F.cross_entropy(self.net(images), labels)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.precision == "bf16"):
+                loss = F.cross_entropy(self.net(images), labels)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
             losses.append(loss.item())
+            self.wait()
             times.append((time.perf_counter() - start) * 1e3)
         return {"losses": losses, "ms": times, "peak_mib": mib("VmHWM:")}
 
@@ -75,6 +85,7 @@ class Worker:
                 images, _ = self.batches[i % len(self.batches)]
                 start = time.perf_counter()
                 logits = net(images)
+                self.wait()
                 times.append((time.perf_counter() - start) * 1e3)
                 total = float(logits.double().abs().sum())
         return {"ms": times, "checksum": total, "peak_mib": mib("VmHWM:")}
@@ -82,8 +93,9 @@ class Worker:
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, kind in (("net", str), ("weights", str), ("batches", str), ("layout", str), ("infer", str),
-                       ("threads", int), ("classes", int), ("lr", float), ("momentum", float), ("weight-decay", float)):
+    for name, kind in (("net", str), ("device", str), ("precision", str), ("weights", str), ("batches", str),
+                       ("layout", str), ("infer", str), ("threads", int), ("classes", int), ("lr", float),
+                       ("momentum", float), ("weight-decay", float)):
         parser.add_argument("--" + name, type=kind, required=True)
     worker = Worker(parser.parse_args())
     for line in sys.stdin:

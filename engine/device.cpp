@@ -3,6 +3,7 @@
 #include <cstring>
 #include <thread>
 
+#include "engine/cpu/onednn.hpp"
 #include "engine/cpu/parallel.hpp"
 #include "engine/cuda/convolution_key.hpp"
 #include "engine/cuda/interface.hpp"
@@ -104,6 +105,10 @@ std::string Device::name() const {
   return backend_ == Backend::cuda ? cuda::name(*cuda_) : name_of(backend_);
 }
 
+bool Device::computes_bf16() const {
+  return backend_ != Backend::cpu || cpu::onednn::computes_bf16();
+}
+
 Tensor Device::empty(const Shape& shape, DType type) const {
   if (backend_ != Backend::cuda) {
     Tensor tensor = Tensor::empty(shape, type);
@@ -181,7 +186,11 @@ Tensor copy_to_host(const Tensor& tensor) {
 }
 
 BackendState backend_state(Backend backend) {
-  if (backend != Backend::cuda) return {true, true, "always there"};
+  if (backend == Backend::reference) return {true, true, "always there"};
+  if (backend == Backend::cpu) {
+    const bool bf16 = cpu::onednn::computes_bf16();
+    return {true, true, bf16 ? "always there; bf16" : "always there; no bf16 (AVX512-BF16)"};
+  }
   BackendState state{DML_HAS_CUDA == 1, false, "not in this build"};
   if (!state.built) return state;
   state.present = cuda::device_count() > 0;

@@ -40,6 +40,9 @@ class Device {
   std::string name() const;
   /// How many threads the kernels of the cpu backend use.
   int threads() const { return threads_; }
+  /// Whether products of bf16 are an own, fast operation here: on every GPU that is taken, and on
+  /// processors with AVX512-BF16. The reference backend says yes: nothing is fast there.
+  bool computes_bf16() const;
   Place place() const { return backend_ == Backend::cuda ? Place::cuda : Place::host; }
 
   /// A tensor on this device whose elements are not set yet.

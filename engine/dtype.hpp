@@ -1,10 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 
-#include "engine/error.hpp"
+#include "engine/check.hpp"
 
 namespace dml {
 
@@ -17,22 +16,21 @@ struct BFloat16 {
   std::uint16_t bits = 0;
 
   BFloat16() = default;
-  explicit BFloat16(float value) {
-    std::uint32_t word = 0;
-    std::memcpy(&word, &value, sizeof word);
-    if ((word & 0x7FFFFFFFU) > 0x7F800000U) {  // NaN stays NaN, quiet
-      bits = static_cast<std::uint16_t>((word >> 16U) | 0x40U);
-    } else {
-      bits = static_cast<std::uint16_t>((word + 0x7FFFU + ((word >> 16U) & 1U)) >> 16U);
-    }
+  DML_HOST_DEVICE explicit BFloat16(float value) {
+    const auto word = __builtin_bit_cast(std::uint32_t, value);
+    const bool nan = (word & 0x7FFFFFFFU) > 0x7F800000U;  // stays NaN, quiet
+    const std::uint32_t rounded = word + 0x7FFFU + ((word >> 16U) & 1U);
+    bits = static_cast<std::uint16_t>((nan ? word | 0x400000U : rounded) >> 16U);
   }
-  explicit operator float() const {
-    const std::uint32_t word = static_cast<std::uint32_t>(bits) << 16U;
-    float value = 0;
-    std::memcpy(&value, &word, sizeof value);
-    return value;
+  DML_HOST_DEVICE explicit operator float() const {
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16U);
   }
 };
+
+/// What elements that are stored as T are computed in: float for BFloat16, T otherwise.
+template <class T> struct WorkOf { using type = T; };
+template <> struct WorkOf<BFloat16> { using type = float; };
+template <class T> using Work = typename WorkOf<T>::type;
 
 /// Bytes of one element.
 constexpr std::size_t item_size(DType type) {
@@ -95,6 +93,10 @@ template <> struct DTypeOf<std::int32_t> { static constexpr DType value = DType:
 template <> struct DTypeOf<std::uint8_t> { static constexpr DType value = DType::u8; };
 template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
 
+/// The type in which tensors of `type` are computed, and in which what is summed over them is kept:
+/// f32 for bf16, `type` otherwise.
+constexpr DType work_type(DType type) { return type == DType::bf16 ? DType::f32 : type; }
+
 /// Calls fn.operator()<T>() with the element type (float or double) of a tensor to compute with.
 /// @throws TypeError for any other element type.
 template <class Fn> decltype(auto) visit_float(DType type, Fn&& fn) {
@@ -102,6 +104,13 @@ template <class Fn> decltype(auto) visit_float(DType type, Fn&& fn) {
   if (type != DType::f32)
     throw TypeError(std::string("a tensor of f32 or f64 is needed, found ") + name_of(type));
   return fn.template operator()<float>();
+}
+
+/// The same for kernels that also read and write bf16: T may be BFloat16, and Work<T> is then
+/// float.
+template <class Fn> decltype(auto) visit_stored(DType type, Fn&& fn) {
+  if (type == DType::bf16) return fn.template operator()<BFloat16>();
+  return visit_float(type, fn);
 }
 
 }  // namespace dml

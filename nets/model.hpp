@@ -4,6 +4,7 @@
 
 #include "nets/head.hpp"
 #include "nets/net.hpp"
+#include "ops/cast.hpp"
 
 namespace dml {
 
@@ -20,11 +21,18 @@ class Model {
   }
 
   /// images [n, h, w, 3], preprocessed as net().preprocessing() says.
-  Outputs operator()(const Var& images) { return head_((*net_)(images)); }
+  Outputs operator()(const Var& images) {
+    return head_(cast((*net_)(entering(images)), images.dtype()));
+  }
   /// The pooled map of an inner stage.   -> [n, net().width(stage)]
   Var stage_features(const Var& images, const std::string& stage) {
-    return head_.pool(net_->stage(images, stage));
+    return head_.pool(cast(net_->stage(entering(images), stage), images.dtype()));
   }
+
+  /// From now on training passes compute the net, its maps and their gradients, in this type (f32
+  /// or bf16). Parameters and their gradients, statistics of batch norm, pooled features and all
+  /// behind them stay in f32, and so does inference.
+  void train_in(DType type) { training_type_ = type; }
 
   Net& net() { return *net_; }
   const Net& net() const { return *net_; }
@@ -34,8 +42,14 @@ class Model {
   std::int64_t dim() const { return head_.dim(); }
 
  private:
+  Var entering(const Var& images) const {
+    const bool narrow = images.training() && images.dtype() == DType::f32;
+    return narrow ? cast(images, training_type_) : images;
+  }
+
   std::unique_ptr<Net> net_;
   Head head_;
+  DType training_type_ = DType::f32;
 };
 
 }  // namespace dml

@@ -31,14 +31,14 @@ struct BatchNorm {
     const Tensor bias = has_bias ? device.dense(in[next++]) : Tensor{};
     const Tensor add = has_add ? in[next] : Tensor{};
     Tensor result = into.defined() ? into : device.empty(x.shape(), x.dtype());
-    inv_std = device.empty({x.dim(-1)}, x.dtype());
+    inv_std = device.empty({x.dim(-1)}, work_type(x.dtype()));
     if (options.batch_statistics) {
-      mean = device.empty({x.dim(-1)}, x.dtype());
+      mean = device.empty({x.dim(-1)}, work_type(x.dtype()));
       kernel::batch_norm_train(device, x, weight, bias, add, options, running, mean, inv_std,
                                result);
     } else {
       // The running mean may move before the backward pass reads it.
-      mean = device.empty({x.dim(-1)}, x.dtype());
+      mean = device.empty({x.dim(-1)}, work_type(x.dtype()));
       device.copy(running.mean, mean);
       kernel::inverse_deviation(device, running.variance, options.eps, inv_std);
       kernel::batch_norm_apply(device, x, weight, bias, add, mean, inv_std, options.relu, result);
@@ -67,8 +67,8 @@ struct BatchNorm {
         dx = device.empty(x.shape(), x.dtype());
       }
     }
-    if (weight_wanted) dweight = device.empty({x.dim(-1)}, x.dtype());
-    if (bias_wanted) dbias = device.empty({x.dim(-1)}, x.dtype());
+    if (weight_wanted) dweight = device.empty({x.dim(-1)}, work_type(x.dtype()));
+    if (bias_wanted) dbias = device.empty({x.dim(-1)}, work_type(x.dtype()));
     kernel::batch_norm_bwd(device, x, y, weight, mean, inv_std, options, dy, dx, dadd, dweight,
                            dbias);
     std::vector<Tensor> all{dx};

@@ -9,33 +9,35 @@ template <class T> const T* raw_or_null(const Tensor& tensor) {
 }
 
 /// y = relu((x - mean) scale weight + bias + add) for the rows of one channel.
-template <class T> struct ApplyColumn {
-  const T *x, *add;
-  T* y;
+template <class E> struct ApplyColumn {
+  using T = Work<E>;
+  const E *x, *add;
+  E* y;
   std::int64_t x_pitch, add_pitch, y_pitch;
   T mean, scale, weight, bias;
   bool relu;
 
   __device__ void operator()(std::int64_t r) const {
-    T value = (x[r * x_pitch] - mean) * scale * weight + bias;
-    if (add != nullptr) value += add[r * add_pitch];
-    y[r * y_pitch] = relu && value < T(0) ? T(0) : value;
+    T value = (static_cast<T>(x[r * x_pitch]) - mean) * scale * weight + bias;
+    if (add != nullptr) value += static_cast<T>(add[r * add_pitch]);
+    y[r * y_pitch] = static_cast<E>(relu && value < T(0) ? T(0) : value);
   }
 };
 
 /// @param rest  [c] what the means have lost by rounding, or null
-template <class T>
+template <class E>
 void apply_to(cuda::Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
-              const Tensor& add, const Tensor& mean, const T* rest, const Tensor& inv_std,
+              const Tensor& add, const Tensor& mean, const Work<E>* rest, const Tensor& inv_std,
               bool relu, Tensor& y) {
-  const T *from = x.raw<T>(), *center = mean.raw<T>(), *scale = inv_std.raw<T>();
+  using T = Work<E>;
+  const E *from = x.raw<E>(), *more = raw_or_null<E>(add);
+  const T *center = mean.raw<T>(), *scale = inv_std.raw<T>();
   const T *factor = raw_or_null<T>(weight), *shift = raw_or_null<T>(bias);
-  const T* more = raw_or_null<T>(add);
-  T* to = y.raw<T>();
+  E* to = y.raw<E>();
   const std::int64_t from_pitch = x.pitch(), to_pitch = y.pitch();
   const std::int64_t more_pitch = add.defined() ? add.pitch() : 0;
   cuda::for_each_column(context, x.row_count(), x.row_length(),
-                        [=] __device__(std::int64_t c) -> ApplyColumn<T> {
+                        [=] __device__(std::int64_t c) -> ApplyColumn<E> {
                           const T gain = factor == nullptr ? T(1) : factor[c];
                           const T base = shift == nullptr ? T(0) : shift[c];
                           const T lost = rest == nullptr ? T(0) : rest[c] * scale[c] * gain;
@@ -48,10 +50,11 @@ void apply_to(cuda::Context& context, const Tensor& x, const Tensor& weight, con
                         });
 }
 
-template <class T>
+template <class E>
 void statistics(cuda::Context& context, const Tensor& x, const BatchNormOptions& options,
-                RunningStatistics& running, Tensor& mean, T* rest, Tensor& inv_std) {
-  const T* from = x.raw<T>();
+                RunningStatistics& running, Tensor& mean, Work<E>* rest, Tensor& inv_std) {
+  using T = Work<E>;
+  const E* from = x.raw<E>();
   T *means = mean.raw<T>(), *scales = inv_std.raw<T>();
   T* running_mean = running.mean.defined() ? running.mean.raw<T>() : nullptr;
   T* running_variance = running.variance.defined() ? running.variance.raw<T>() : nullptr;
@@ -62,7 +65,7 @@ void statistics(cuda::Context& context, const Tensor& x, const BatchNormOptions&
   cuda::reduce_columns<cuda::Moments<T>>(
       context, rows, x.row_length(),
       [=] __device__(cuda::Moments<T> & part, std::int64_t r, std::int64_t c) {
-        part.add(from[r * pitch + c]);
+        part.add(static_cast<T>(from[r * pitch + c]));
       },
       [=] __device__(const cuda::Moments<T>& total, std::int64_t c) {
         const T average = total.mean(), deviations = total.deviations();
@@ -88,22 +91,26 @@ template <class T> struct Pulls {
 };
 
 /// What the backward pass reads: pointers are null for what there is not.
-template <class T> struct Upstream {
-  const T *x, *y, *dy, *mean, *scale;
+template <class E> struct Upstream {
+  using T = Work<E>;
+  const E *x, *y, *dy;
+  const T *mean, *scale;
   std::int64_t x_pitch, y_pitch, dy_pitch;
 
   /// The gradient behind the ReLU.
   __device__ T gradient(std::int64_t r, std::int64_t c) const {
-    return y != nullptr && !(y[r * y_pitch + c] > T(0)) ? T(0) : dy[r * dy_pitch + c];
+    const bool cut = y != nullptr && !(static_cast<T>(y[r * y_pitch + c]) > T(0));
+    return cut ? T(0) : static_cast<T>(dy[r * dy_pitch + c]);
   }
   __device__ T normalised(std::int64_t r, std::int64_t c) const {
-    return (x[r * x_pitch + c] - mean[c]) * scale[c];
+    return (static_cast<T>(x[r * x_pitch + c]) - mean[c]) * scale[c];
   }
 };
 
-template <class T>
-void pull_sums(cuda::Context& context, const Upstream<T>& up, std::int64_t rows,
-               std::int64_t channels, Pulls<T>* sums, Tensor& dweight, Tensor& dbias) {
+template <class E>
+void pull_sums(cuda::Context& context, const Upstream<E>& up, std::int64_t rows,
+               std::int64_t channels, Pulls<Work<E>>* sums, Tensor& dweight, Tensor& dbias) {
+  using T = Work<E>;
   T* to_weight = dweight.defined() ? dweight.raw<T>() : nullptr;
   T* to_bias = dbias.defined() ? dbias.raw<T>() : nullptr;
   cuda::reduce_columns<Pulls<T>>(
@@ -122,24 +129,26 @@ void pull_sums(cuda::Context& context, const Upstream<T>& up, std::int64_t rows,
 
 /// dx and dadd for the rows of one channel. They may lie where x and dy do: a thread reads its
 /// element before it writes it.
-template <class T> struct PullColumn {
-  Upstream<T> up;
-  T *dx, *dadd;
+template <class E> struct PullColumn {
+  using T = Work<E>;
+  Upstream<E> up;
+  E *dx, *dadd;
   std::int64_t c, dx_pitch, dadd_pitch;
   T factor, sum, along;  // sum and along divided by the number of rows
 
   __device__ void operator()(std::int64_t r) const {
     const T g = up.gradient(r, c);
     const T pulled = dx == nullptr ? T(0) : factor * (g - (sum + up.normalised(r, c) * along));
-    if (dadd != nullptr) dadd[r * dadd_pitch + c] = g;
-    if (dx != nullptr) dx[r * dx_pitch + c] = pulled;
+    if (dadd != nullptr) dadd[r * dadd_pitch + c] = static_cast<E>(g);
+    if (dx != nullptr) dx[r * dx_pitch + c] = static_cast<E>(pulled);
   }
 };
 
-template <class T>
-void pull(cuda::Context& context, const Upstream<T>& up, const Tensor& weight,
+template <class E>
+void pull(cuda::Context& context, const Upstream<E>& up, const Tensor& weight,
           const BatchNormOptions& options, std::int64_t rows, std::int64_t channels, Tensor& dx,
           Tensor& dadd, Tensor& dweight, Tensor& dbias) {
+  using T = Work<E>;
   const cuda::Temporary memory(context, static_cast<std::size_t>(channels) * sizeof(Pulls<T>));
   Pulls<T>* const sums = memory.as<Pulls<T>>();
   const bool from_batch = options.batch_statistics;
@@ -147,11 +156,11 @@ void pull(cuda::Context& context, const Upstream<T>& up, const Tensor& weight,
     pull_sums(context, up, rows, channels, sums, dweight, dbias);
   if (!dx.defined() && !dadd.defined()) return;
   const T* weights = raw_or_null<T>(weight);
-  T* to = dx.defined() ? dx.raw<T>() : nullptr;
-  T* more = dadd.defined() ? dadd.raw<T>() : nullptr;
+  E* to = dx.defined() ? dx.raw<E>() : nullptr;
+  E* more = dadd.defined() ? dadd.raw<E>() : nullptr;
   const std::int64_t to_pitch = dx.defined() ? dx.pitch() : 0;
   const std::int64_t more_pitch = dadd.defined() ? dadd.pitch() : 0;
-  cuda::for_each_column(context, rows, channels, [=] __device__(std::int64_t c) -> PullColumn<T> {
+  cuda::for_each_column(context, rows, channels, [=] __device__(std::int64_t c) -> PullColumn<E> {
     const T share = from_batch ? T(1) / static_cast<T>(rows) : T(0);
     return {up,
             to,
@@ -169,11 +178,12 @@ void train(Device& device, const Tensor& x, const Tensor& weight, const Tensor& 
            const Tensor& add, const BatchNormOptions& options, RunningStatistics& running,
            Tensor& mean, Tensor& inv_std, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() {
+  visit_stored(x.dtype(), [&]<class E>() {
+    using T = Work<E>;
     const cuda::Temporary memory(context, static_cast<std::size_t>(x.row_length()) * sizeof(T));
     T* const rest = memory.as<T>();
-    statistics<T>(context, x, options, running, mean, rest, inv_std);
-    apply_to<T>(context, x, weight, bias, add, mean, rest, inv_std, options.relu, y);
+    statistics<E>(context, x, options, running, mean, rest, inv_std);
+    apply_to<E>(context, x, weight, bias, add, mean, rest, inv_std, options.relu, y);
   });
 }
 
@@ -181,8 +191,8 @@ void apply_given(Device& device, const Tensor& x, const Tensor& weight, const Te
                  const Tensor& add, const Tensor& mean, const Tensor& inv_std, bool relu,
                  Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() {
-    apply_to<T>(context, x, weight, bias, add, mean, nullptr, inv_std, relu, y);
+  visit_stored(x.dtype(), [&]<class E>() {
+    apply_to<E>(context, x, weight, bias, add, mean, nullptr, inv_std, relu, y);
   });
 }
 
@@ -204,23 +214,26 @@ void backward(Device& device, const Tensor& x, const Tensor& y, const Tensor& we
               const Tensor& mean, const Tensor& inv_std, const BatchNormOptions& options,
               const Tensor& dy, Tensor& dx, Tensor& dadd, Tensor& dweight, Tensor& dbias) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() {
-    const Upstream<T> up{x.raw<T>(),
-                         options.relu ? y.raw<T>() : nullptr,
-                         dy.raw<T>(),
-                         mean.raw<T>(),
-                         inv_std.raw<T>(),
+  visit_stored(x.dtype(), [&]<class E>() {
+    const Upstream<E> up{x.raw<E>(),
+                         options.relu ? y.raw<E>() : nullptr,
+                         dy.raw<E>(),
+                         mean.raw<Work<E>>(),
+                         inv_std.raw<Work<E>>(),
                          x.pitch(),
                          options.relu ? y.pitch() : 0,
                          dy.pitch()};
-    pull<T>(context, up, weight, options, x.row_count(), x.row_length(), dx, dadd, dweight, dbias);
+    pull<E>(context, up, weight, options, x.row_count(), x.row_length(), dx, dadd, dweight, dbias);
   });
 }
 
 const bool batch_norm_added = kernel::batch_norm_train.add(Backend::cuda, train) &&
                               kernel::batch_norm_apply.add(Backend::cuda, apply_given) &&
                               kernel::inverse_deviation.add(Backend::cuda, inverse) &&
-                              kernel::batch_norm_bwd.add(Backend::cuda, backward);
+                              kernel::batch_norm_bwd.add(Backend::cuda, backward) &&
+                              kernel::batch_norm_train.takes_bf16(Backend::cuda) &&
+                              kernel::batch_norm_apply.takes_bf16(Backend::cuda) &&
+                              kernel::batch_norm_bwd.takes_bf16(Backend::cuda);
 
 }  // namespace
 }  // namespace dml

@@ -22,6 +22,8 @@ struct RunningStatistics {
 /// same pass:  y = relu((x - mean) / sqrt(var + eps) * weight + bias + add).
 /// With batch_statistics, mean and (biased) variance are those of x and the running ones move.
 ///
+/// x may be bf16: then the result and add are too, and all that is per channel stays f32.
+///
 /// @param x       [..., c]
 /// @param weight, bias  [c], or undefined Vars (1 and 0).
 /// @param add     shape of x, or an undefined Var: the shortcut of a residual block.
@@ -32,6 +34,7 @@ Var batch_norm(const Var& x, const Var& weight, const Var& bias, RunningStatisti
                const BatchNormOptions& options, const Var& add = {}, const Tensor& into = {});
 
 namespace kernel {
+/// x, y, add and their gradients are of one type, all vectors of work_type of it.
 /// Computes mean and inverse deviation of the batch into `mean`, `inv_std` ([c], f32 or f64), moves
 /// the running statistics (those that are defined), and writes y. x, y and add may have a pitch;
 /// weight, bias, add may be undefined.

@@ -79,30 +79,37 @@ struct Affine {
   }
 };
 
+/// Calls fn.operator()<T>() with the element type of a map: float or BFloat16. What is per channel
+/// is f32 always.
+template <class Fn> void visit_map(const Tensor& x, const Fn& fn) {
+  x.dtype() == DType::bf16 ? fn.template operator()<BFloat16>() : fn.template operator()<float>();
+}
+
 /// y = relu((x - center) scale + shift + add) for rows [first, last).
-template <bool relu, bool has_add>
+template <class T, bool relu, bool has_add>
 void scale_rows(const Tensor& x, const Tensor& add, const Affine& by, Tensor& y, std::int64_t first,
                 std::int64_t last) {
   const std::int64_t channels = x.row_length();
   const float *center = by.center, *scale = by.scale.data(), *shift = by.shift.data();
   for (std::int64_t r = first; r < last; ++r) {
-    const float* from = x.raw<float>() + r * x.pitch();
-    const float* more = has_add ? add.raw<float>() + r * add.pitch() : nullptr;
-    float* to = y.raw<float>() + r * y.pitch();
+    const T* from = x.raw<T>() + r * x.pitch();
+    const T* more = has_add ? add.raw<T>() + r * add.pitch() : nullptr;
+    T* to = y.raw<T>() + r * y.pitch();
 #pragma omp simd
     for (std::int64_t c = 0; c < channels; ++c) {
-      float value = (from[c] - center[c]) * scale[c] + shift[c];
-      if constexpr (has_add) value += more[c];
+      float value = (static_cast<float>(from[c]) - center[c]) * scale[c] + shift[c];
+      if constexpr (has_add) value += static_cast<float>(more[c]);
       if constexpr (relu) value = value < 0 ? 0.0F : value;
-      to[c] = value;
+      to[c] = static_cast<T>(value);
     }
   }
 }
 
+template <class T>
 void apply_affine(Device& device, const Tensor& x, const Tensor& add, const Affine& by, bool relu,
                   Tensor& y) {
   over_rows(device, x, [&](std::int64_t first, std::int64_t last) {
-    const auto rows = [&]<bool r, bool a>() { scale_rows<r, a>(x, add, by, y, first, last); };
+    const auto rows = [&]<bool r, bool a>() { scale_rows<T, r, a>(x, add, by, y, first, last); };
     if (add.defined()) {
       relu ? rows.template operator()<true, true>() : rows.template operator()<false, true>();
     } else {
@@ -114,7 +121,8 @@ void apply_affine(Device& device, const Tensor& x, const Tensor& add, const Affi
 void apply_given(Device& device, const Tensor& x, const Tensor& weight, const Tensor& bias,
                  const Tensor& add, const Tensor& mean, const Tensor& inv_std, bool relu,
                  Tensor& y) {
-  apply_affine(device, x, add, Affine(weight, bias, mean, inv_std, {}), relu, y);
+  const Affine by(weight, bias, mean, inv_std, {});
+  visit_map(x, [&]<class T>() { apply_affine<T>(device, x, add, by, relu, y); });
 }
 
 void move(Tensor& running, std::size_t c, double momentum, double batch) {
@@ -126,21 +134,23 @@ void move(Tensor& running, std::size_t c, double momentum, double batch) {
 /// Adds the sums of d = x - origin and of d^2. Within a run the squares are taken about the run's
 /// own mean m, so that f32 never subtracts large squares:  sum d^2 = sum (d - m)^2 + 2 m sum d - n
 /// m^2.
+template <class T>
 void add_moments(const Tensor& x, const Run& run, double* total, double* squares) {
-  alignas(64) float a[strip] = {}, b[strip] = {}, m[strip];
-  const float* origin = x.raw<float>() + run.channel;
+  alignas(64) float a[strip] = {}, b[strip] = {}, m[strip], origin[strip];
+  const T* start = x.raw<T>() + run.channel;
+  for (std::int64_t c = 0; c < run.width; ++c) origin[c] = static_cast<float>(start[c]);
   const std::int64_t width = run.width, rows = run.last - run.first;
   for (std::int64_t r = run.first; r < run.last; ++r) {
-    const float* row = origin + r * x.pitch();
+    const T* row = start + r * x.pitch();
 #pragma omp simd
-    for (std::int64_t c = 0; c < width; ++c) a[c] += row[c] - origin[c];
+    for (std::int64_t c = 0; c < width; ++c) a[c] += static_cast<float>(row[c]) - origin[c];
   }
   for (std::int64_t c = 0; c < width; ++c) m[c] = a[c] / static_cast<float>(rows);
   for (std::int64_t r = run.first; r < run.last; ++r) {
-    const float* row = origin + r * x.pitch();
+    const T* row = start + r * x.pitch();
 #pragma omp simd
     for (std::int64_t c = 0; c < width; ++c) {
-      const float d = row[c] - origin[c] - m[c];
+      const float d = static_cast<float>(row[c]) - origin[c] - m[c];
       b[c] += d * d;
     }
   }
@@ -152,17 +162,19 @@ void add_moments(const Tensor& x, const Run& run, double* total, double* squares
   }
 }
 
-void train(Device& device, const Tensor& x, const Tensor& weight, const Tensor& bias,
-           const Tensor& add, const BatchNormOptions& options, RunningStatistics& running,
-           Tensor& mean, Tensor& inv_std, Tensor& y) {
-  const float* origin = x.raw<float>();
+template <class T>
+void train_on(Device& device, const Tensor& x, const Tensor& weight, const Tensor& bias,
+              const Tensor& add, const BatchNormOptions& options, RunningStatistics& running,
+              Tensor& mean, Tensor& inv_std, Tensor& y) {
+  const T* origin = x.raw<T>();
   const Sums sums =
       sum_runs(device.threads(), x.row_count(), x.row_length(),
-               [&](const Run& run, double* a, double* b) { add_moments(x, run, a, b); });
+               [&](const Run& run, double* a, double* b) { add_moments<T>(x, run, a, b); });
   const auto rows = static_cast<double>(x.row_count());
   std::vector<double> rest(sums.a.size());
   for (std::size_t c = 0; c < sums.a.size(); ++c) {
-    const double shift = sums.a[c] / rows, average = static_cast<double>(origin[c]) + shift;
+    const double shift = sums.a[c] / rows;
+    const double average = static_cast<double>(static_cast<float>(origin[c])) + shift;
     const double squares = std::max(0.0, sums.b[c] - sums.a[c] * shift);
     mean.raw<float>()[c] = static_cast<float>(average);
     rest[c] = average - static_cast<double>(mean.raw<float>()[c]);
@@ -171,7 +183,15 @@ void train(Device& device, const Tensor& x, const Tensor& weight, const Tensor& 
     move(running.variance, c, options.momentum, squares / (rows - 1));
   }
   if (running.batches.defined()) ++*running.batches.raw<std::int64_t>();
-  apply_affine(device, x, add, Affine(weight, bias, mean, inv_std, rest), options.relu, y);
+  apply_affine<T>(device, x, add, Affine(weight, bias, mean, inv_std, rest), options.relu, y);
+}
+
+void train(Device& device, const Tensor& x, const Tensor& weight, const Tensor& bias,
+           const Tensor& add, const BatchNormOptions& options, RunningStatistics& running,
+           Tensor& mean, Tensor& inv_std, Tensor& y) {
+  visit_map(x, [&]<class T>() {
+    train_on<T>(device, x, weight, bias, add, options, running, mean, inv_std, y);
+  });
 }
 
 /// What the backward pass reads.
@@ -181,21 +201,21 @@ struct Upstream {
 };
 
 /// Adds the sums of g and g (x - mean), where g = dy, or 0 where relu cut y off.
-template <bool relu>
+template <class T, bool relu>
 void add_gradients(const Upstream& up, const Run& run, double* total, double* along) {
   alignas(64) float a[strip] = {}, b[strip] = {};
   const float* mean = up.mean + run.channel;
   const std::int64_t width = run.width;
   for (std::int64_t r = run.first; r < run.last; ++r) {
-    const float* x = up.x.raw<float>() + r * up.x.pitch() + run.channel;
-    const float* dy = up.dy.raw<float>() + r * up.dy.pitch() + run.channel;
-    const float* y = relu ? up.y.raw<float>() + r * up.y.pitch() + run.channel : nullptr;
+    const T* x = up.x.raw<T>() + r * up.x.pitch() + run.channel;
+    const T* dy = up.dy.raw<T>() + r * up.dy.pitch() + run.channel;
+    const T* y = relu ? up.y.raw<T>() + r * up.y.pitch() + run.channel : nullptr;
 #pragma omp simd
     for (std::int64_t c = 0; c < width; ++c) {
-      float g = dy[c];
-      if constexpr (relu) g = y[c] > 0 ? g : 0.0F;
+      auto g = static_cast<float>(dy[c]);
+      if constexpr (relu) g = static_cast<float>(y[c]) > 0 ? g : 0.0F;
       a[c] += g;
-      b[c] += g * (x[c] - mean[c]);
+      b[c] += g * (static_cast<float>(x[c]) - mean[c]);
     }
   }
   for (std::int64_t c = 0; c < width; ++c) {
@@ -210,23 +230,24 @@ struct Coefficients {
 };
 
 /// dx and dadd = g; dx may be x or dy, dadd may be dy.
-template <bool relu, bool has_dx, bool has_dadd>
+template <class T, bool relu, bool has_dx, bool has_dadd>
 void write_gradients(const Upstream& up, const Coefficients& k, Tensor& dx, Tensor& dadd,
                      std::int64_t first, std::int64_t last) {
   const std::int64_t channels = up.x.row_length();
   const float *by_g = k.by_g.data(), *by_x = k.by_x.data(), *constant = k.constant.data();
   for (std::int64_t r = first; r < last; ++r) {
-    const float* x = up.x.raw<float>() + r * up.x.pitch();
-    const float* dy = up.dy.raw<float>() + r * up.dy.pitch();
-    const float* y = relu ? up.y.raw<float>() + r * up.y.pitch() : nullptr;
-    float* to = has_dx ? dx.raw<float>() + r * dx.pitch() : nullptr;
-    float* more = has_dadd ? dadd.raw<float>() + r * dadd.pitch() : nullptr;
+    const T* x = up.x.raw<T>() + r * up.x.pitch();
+    const T* dy = up.dy.raw<T>() + r * up.dy.pitch();
+    const T* y = relu ? up.y.raw<T>() + r * up.y.pitch() : nullptr;
+    T* to = has_dx ? dx.raw<T>() + r * dx.pitch() : nullptr;
+    T* more = has_dadd ? dadd.raw<T>() + r * dadd.pitch() : nullptr;
 #pragma omp simd
     for (std::int64_t c = 0; c < channels; ++c) {
-      float g = dy[c];
-      if constexpr (relu) g = y[c] > 0 ? g : 0.0F;
-      if constexpr (has_dx) to[c] = by_g[c] * g - (by_x[c] * (x[c] - up.mean[c]) + constant[c]);
-      if constexpr (has_dadd) more[c] = g;
+      auto g = static_cast<float>(dy[c]);
+      if constexpr (relu) g = static_cast<float>(y[c]) > 0 ? g : 0.0F;
+      const float z = static_cast<float>(x[c]) - up.mean[c];
+      if constexpr (has_dx) to[c] = static_cast<T>(by_g[c] * g - (by_x[c] * z + constant[c]));
+      if constexpr (has_dadd) more[c] = static_cast<T>(g);
     }
   }
 }
@@ -249,35 +270,48 @@ Coefficients finish(const Sums& sums, std::int64_t rows, const Tensor& weight,
   return k;
 }
 
-void backward(Device& device, const Tensor& x, const Tensor& y, const Tensor& weight,
-              const Tensor& mean, const Tensor& inv_std, const BatchNormOptions& options,
-              const Tensor& dy, Tensor& dx, Tensor& dadd, Tensor& dweight, Tensor& dbias) {
+template <class T>
+void backward_on(Device& device, const Tensor& x, const Tensor& y, const Tensor& weight,
+                 const Tensor& mean, const Tensor& inv_std, const BatchNormOptions& options,
+                 const Tensor& dy, Tensor& dx, Tensor& dadd, Tensor& dweight, Tensor& dbias) {
   const Upstream up{x, y, dy, mean.raw<float>()};
   Sums sums{std::vector<double>(static_cast<std::size_t>(x.row_length())), {}};
   sums.b = sums.a;
   if (dweight.defined() || dbias.defined() || (dx.defined() && options.batch_statistics))
-    sums = sum_runs(
-        device.threads(), x.row_count(), x.row_length(), [&](const Run& run, double* a, double* b) {
-          options.relu ? add_gradients<true>(up, run, a, b) : add_gradients<false>(up, run, a, b);
-        });
+    sums = sum_runs(device.threads(), x.row_count(), x.row_length(),
+                    [&](const Run& run, double* a, double* b) {
+                      options.relu ? add_gradients<T, true>(up, run, a, b)
+                                   : add_gradients<T, false>(up, run, a, b);
+                    });
   const Coefficients k =
       finish(sums, x.row_count(), weight, inv_std, options.batch_statistics, dweight, dbias);
   // Without a mask the gradient of the addend is dy itself, which may already stand there.
-  const bool has_dadd = dadd.defined() && (options.relu || dadd.raw<float>() != dy.raw<float>());
+  const bool has_dadd = dadd.defined() && (options.relu || dadd.raw<T>() != dy.raw<T>());
   if (!dx.defined() && !has_dadd) return;
   over_rows(device, x, [&](std::int64_t first, std::int64_t last) {
     const auto rows = [&]<bool r>() {
-      if (!has_dadd) return write_gradients<r, true, false>(up, k, dx, dadd, first, last);
-      if (!dx.defined()) return write_gradients<r, false, true>(up, k, dx, dadd, first, last);
-      write_gradients<r, true, true>(up, k, dx, dadd, first, last);
+      if (!has_dadd) return write_gradients<T, r, true, false>(up, k, dx, dadd, first, last);
+      if (!dx.defined()) return write_gradients<T, r, false, true>(up, k, dx, dadd, first, last);
+      write_gradients<T, r, true, true>(up, k, dx, dadd, first, last);
     };
     options.relu ? rows.template operator()<true>() : rows.template operator()<false>();
   });
 }
 
+void backward(Device& device, const Tensor& x, const Tensor& y, const Tensor& weight,
+              const Tensor& mean, const Tensor& inv_std, const BatchNormOptions& options,
+              const Tensor& dy, Tensor& dx, Tensor& dadd, Tensor& dweight, Tensor& dbias) {
+  visit_map(x, [&]<class T>() {
+    backward_on<T>(device, x, y, weight, mean, inv_std, options, dy, dx, dadd, dweight, dbias);
+  });
+}
+
 const bool batch_norm_cpu_added = kernel::batch_norm_train.add(Backend::cpu, train) &&
                                   kernel::batch_norm_apply.add(Backend::cpu, apply_given) &&
-                                  kernel::batch_norm_bwd.add(Backend::cpu, backward);
+                                  kernel::batch_norm_bwd.add(Backend::cpu, backward) &&
+                                  kernel::batch_norm_train.takes_bf16(Backend::cpu) &&
+                                  kernel::batch_norm_apply.takes_bf16(Backend::cpu) &&
+                                  kernel::batch_norm_bwd.takes_bf16(Backend::cpu);
 
 }  // namespace
 }  // namespace dml

@@ -1,7 +1,15 @@
 #include "ops/conv2d.hpp"
 
+#include "engine/convert.hpp"
+
 namespace dml {
 namespace {
+
+/// The weights as the products with x want them: rounded to bf16 where x is.
+Tensor working_copy(Device& device, const Tensor& weight, const Tensor& x) {
+  const Tensor packed = device.dense(weight);
+  return x.dtype() == DType::bf16 ? converted(device, packed, DType::bf16) : packed;
+}
 
 /// y = conv(x, weight) + bias. The gradients are convolutions again:
 ///   dx = dy correlated with the flipped weight,  dweight = x correlated with dy,  dbias = sum of
@@ -25,7 +33,7 @@ struct Conv2d {
   }
   Tensor forward(Device& device, const Tensor& in, const Tensor& w, const Tensor& bias) {
     x = device.dense(in);
-    weight = device.dense(w);
+    weight = working_copy(device, w, x);
     Tensor y = device.empty(conv2d_shape(x.shape(), weight.shape(), options), x.dtype());
     kernel::conv2d_fwd(device, x, weight, options, {.bias = bias}, y);
     return y;
@@ -35,9 +43,9 @@ struct Conv2d {
   Grads<N> backward(Device& device, const Tensor& gradient, std::array<bool, N> wanted) {
     const Tensor dy = device.dense(gradient);
     Tensor dx, dweight, dbias;
-    if (N == 3 && wanted[N - 1]) dbias = device.empty({weight.dim(0)}, weight.dtype());
+    if (N == 3 && wanted[N - 1]) dbias = device.empty({weight.dim(0)}, work_type(weight.dtype()));
     if (wanted[1] || dbias.defined()) {
-      dweight = device.empty(weight.shape(), weight.dtype());
+      dweight = device.empty(weight.shape(), work_type(weight.dtype()));
       kernel::conv2d_bwd_weight(device, x, dy, options, dweight, dbias);
     }
     const Shape shape = x.shape();
@@ -96,7 +104,7 @@ Tensor conv2d_inference(Device& device, const Tensor& x, const Tensor& weight,
                 to_string(y.shape()));
   Conv2dEpilogue packed = epilogue;
   if (packed.residual.defined()) packed.residual = device.dense(packed.residual);
-  kernel::conv2d_fwd(device, device.dense(x), device.dense(weight), options, packed, y);
+  kernel::conv2d_fwd(device, device.dense(x), working_copy(device, weight, x), options, packed, y);
   return y;
 }
 

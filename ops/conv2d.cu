@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/convert.hpp"
 #include "engine/cuda/launch.cuh"
 #include "engine/cuda/libraries.cuh"
 #include "ops/conv2d.hpp"
@@ -96,14 +97,14 @@ void forward(Device& device, const Tensor& x, const Tensor& weight, const Conv2d
     visit_float(y.dtype(), [&]<class T>() { finish<T>(context, epilogue, y); });
     return;
   }
+  const Tensor bias = converted(device, epilogue.bias, x.dtype());  // as cuDNN wants it
   ConvolutionKey key = key_of(ConvolutionKind::forward, x, weight, y, options);
-  key.bias = epilogue.bias.defined();
+  key.bias = bias.defined();
   key.residual = epilogue.residual.defined();
   key.relu = epilogue.relu;
-  key.alignment = alignment_of({&x, &weight, &y, &epilogue.bias, &epilogue.residual});
+  key.alignment = alignment_of({&x, &weight, &y, &bias, &epilogue.residual});
   run(context, key,
-      {x.raw_bytes(), weight.raw_bytes(), y.raw_bytes(),
-       key.bias ? epilogue.bias.raw_bytes() : nullptr,
+      {x.raw_bytes(), weight.raw_bytes(), y.raw_bytes(), key.bias ? bias.raw_bytes() : nullptr,
        key.residual ? epilogue.residual.raw_bytes() : nullptr});
 }
 
@@ -131,14 +132,21 @@ void backward_weight(Device& device, const Tensor& x, const Tensor& dy,
     Tensor result = weight_matrix(dweight);
     kernel::matmul(device, as_matrix(dy), as_matrix(x), Transpose{.a = true}, 1.0, 0.0, result);
   } else {
-    run(context, key_of(ConvolutionKind::backward_weight, x, dweight, dy, options),
-        {x.raw_bytes(), dweight.raw_bytes(), dy.raw_bytes(), nullptr, nullptr});
+    // cuDNN gives the gradient in the type of the maps: sums in f32, rounded once.
+    const bool narrow = x.dtype() != dweight.dtype();
+    const Tensor found = narrow ? device.empty(dweight.shape(), x.dtype()) : dweight;
+    run(context, key_of(ConvolutionKind::backward_weight, x, found, dy, options),
+        {x.raw_bytes(), found.raw_bytes(), dy.raw_bytes(), nullptr, nullptr});
+    if (narrow) convert(device, found, dweight);
   }
 }
 
 const bool conv2d_added = kernel::conv2d_fwd.add(Backend::cuda, forward) &&
                           kernel::conv2d_bwd_data.add(Backend::cuda, backward_data) &&
-                          kernel::conv2d_bwd_weight.add(Backend::cuda, backward_weight);
+                          kernel::conv2d_bwd_weight.add(Backend::cuda, backward_weight) &&
+                          kernel::conv2d_fwd.takes_bf16(Backend::cuda) &&
+                          kernel::conv2d_bwd_data.takes_bf16(Backend::cuda) &&
+                          kernel::conv2d_bwd_weight.takes_bf16(Backend::cuda);
 
 }  // namespace
 }  // namespace dml

@@ -33,6 +33,10 @@ struct Conv2dEpilogue {
 
 /// Two-dimensional convolution (cross-correlation, as everywhere in this field).
 ///
+/// x may be bf16: weights in f32 are then rounded to bf16 for the products, which are summed in
+/// f32; the result and the gradient of x are bf16, the gradients of weight and bias f32. (cuDNN
+/// wants the bias rounded too, and gives the gradient of the weight rounded.)
+///
 /// @param x       [n, h, w, c]; a tensor with a row pitch is packed first.
 /// @param weight  [k, r, s, c / groups]
 /// @param bias    [k], or an undefined Var.
@@ -48,7 +52,8 @@ Tensor conv2d_inference(Device& device, const Tensor& x, const Tensor& weight,
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options);
 
 namespace kernel {
-/// All tensors packed.
+/// All tensors packed. x, weight, y, their gradients dx and dy, and the residual are of one type;
+/// bias, dweight and dbias of work_type of it.
 inline constinit Kernel<void(const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
                              const Conv2dEpilogue& epilogue, Tensor& y)>
     conv2d_fwd{"conv2d"};

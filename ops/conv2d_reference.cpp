@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/convert.hpp"
 #include "ops/conv2d.hpp"
 
 namespace dml {
@@ -142,9 +143,11 @@ void backward_weight_of(const Tensor& x, const Tensor& dy, const Conv2dOptions& 
   }
 }
 
-void forward(Device&, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
+void forward(Device& device, const Tensor& x, const Tensor& weight, const Conv2dOptions& options,
              const Conv2dEpilogue& epilogue, Tensor& y) {
-  visit_float(x.dtype(), [&]<class T>() { forward_of<T>(x, weight, options, epilogue, y); });
+  Conv2dEpilogue wide = epilogue;  // bf16 comes as f32, but not inside of a struct
+  wide.residual = widen(device, epilogue.residual);
+  visit_float(x.dtype(), [&]<class T>() { forward_of<T>(x, weight, options, wide, y); });
 }
 void backward_data(Device&, const Tensor& dy, const Tensor& weight, const Conv2dOptions& options,
                    Tensor& dx) {

@@ -168,24 +168,25 @@ void add_bias(Device& device, const Tensor& bias, Tensor& y) {
 }
 
 template <class T> void add_up(cuda::Context& context, const Tensor& x, Tensor& sum) {
+  using W = Work<T>;
   const T* from = x.raw<T>();
-  T* to = sum.raw<T>();
+  W* to = sum.raw<W>();
   const std::int64_t pitch = x.pitch();
-  cuda::reduce_columns<cuda::Sum<T>>(
+  cuda::reduce_columns<cuda::Sum<W>>(
       context, x.row_count(), x.row_length(),
-      [=] __device__(cuda::Sum<T> & part, std::int64_t r, std::int64_t c) {
-        part.value += from[r * pitch + c];
+      [=] __device__(cuda::Sum<W> & part, std::int64_t r, std::int64_t c) {
+        part.value += static_cast<W>(from[r * pitch + c]);
       },
-      [=] __device__(const cuda::Sum<T>& total, std::int64_t c) { to[c] = total.value; });
+      [=] __device__(const cuda::Sum<W>& total, std::int64_t c) { to[c] = total.value; });
 }
 void sum_rows(Device& device, const Tensor& x, Tensor& sum) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { add_up<T>(context, x, sum); });
+  visit_stored(x.dtype(), [&]<class T>() { add_up<T>(context, x, sum); });
 }
 
-const bool matmul_added = kernel::matmul.add(Backend::cuda, multiply) &&
-                          kernel::add_bias.add(Backend::cuda, add_bias) &&
-                          kernel::sum_rows.add(Backend::cuda, sum_rows);
+const bool matmul_added =
+    kernel::matmul.add(Backend::cuda, multiply) && kernel::add_bias.add(Backend::cuda, add_bias) &&
+    kernel::sum_rows.add(Backend::cuda, sum_rows) && kernel::sum_rows.takes_bf16(Backend::cuda);
 
 }  // namespace
 }  // namespace dml

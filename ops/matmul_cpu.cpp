@@ -32,24 +32,29 @@ void bias(Device& device, const Tensor& row, Tensor& y) {
 }
 
 /// Threads take columns, so that the order of the additions does not depend on their number.
-void bias_gradient(Device& device, const Tensor& x, Tensor& sum) {
+template <class T> void add_up(Device& device, const Tensor& x, Tensor& sum) {
   const std::int64_t rows = x.row_count();
   const std::int64_t grain = 16 + (1 << 14) / (rows + 1);
   cpu::parallel_for(
       device.threads(), sum.size(), grain, [&](std::int64_t first, std::int64_t last) {
         std::vector<double> total(static_cast<std::size_t>(last - first));
         for (std::int64_t r = 0; r < rows; ++r) {
-          const float* from = x.raw<float>() + r * x.pitch() + first;
-          for (std::size_t c = 0; c < total.size(); ++c) total[c] += static_cast<double>(from[c]);
+          const T* from = x.raw<T>() + r * x.pitch() + first;
+          for (std::size_t c = 0; c < total.size(); ++c)
+            total[c] += static_cast<double>(static_cast<float>(from[c]));
         }
         for (std::size_t c = 0; c < total.size(); ++c)
           sum.raw<float>()[first + static_cast<std::int64_t>(c)] = static_cast<float>(total[c]);
       });
 }
 
-const bool matmul_cpu_added = kernel::matmul.add(Backend::cpu, matmul) &&
-                              kernel::add_bias.add(Backend::cpu, bias) &&
-                              kernel::sum_rows.add(Backend::cpu, bias_gradient);
+void bias_gradient(Device& device, const Tensor& x, Tensor& sum) {
+  x.dtype() == DType::bf16 ? add_up<BFloat16>(device, x, sum) : add_up<float>(device, x, sum);
+}
+
+const bool matmul_cpu_added =
+    kernel::matmul.add(Backend::cpu, matmul) && kernel::add_bias.add(Backend::cpu, bias) &&
+    kernel::sum_rows.add(Backend::cpu, bias_gradient) && kernel::sum_rows.takes_bf16(Backend::cpu);
 
 }  // namespace
 }  // namespace dml

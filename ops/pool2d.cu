@@ -117,15 +117,16 @@ void max_values(cuda::Context& context, const Grid<View>& grid, const Tensor& x,
   cuda::for_each_cell(context, y.row_count(), channels,
                       [=] __device__(std::int64_t r, std::int64_t c) {
                         const Place at = place_of(r, grid.down.outputs, grid.across.outputs);
-                        T best = -static_cast<T>(INFINITY);
+                        Work<T> best = -static_cast<Work<T>>(INFINITY);
                         std::int64_t best_place = -1;
-                        over_window(grid, at, from + c, x_pitch, [&](T value, std::int64_t place) {
+                        over_window(grid, at, from + c, x_pitch, [&](T stored, std::int64_t place) {
+                          const auto value = static_cast<Work<T>>(stored);
                           if (value <= best && best_place >= 0)
                             return;  // NaN passes: it counts as the maximum
                           best = value;
                           best_place = place;
                         });
-                        to[r * y_pitch + c] = best;
+                        to[r * y_pitch + c] = static_cast<T>(best);
                         if (places != nullptr)
                           places[r * channels + c] = static_cast<std::int32_t>(best_place);
                       });
@@ -143,11 +144,12 @@ void max_slopes(cuda::Context& context, const Grid<View>& grid, const Tensor& dy
       context, dx.row_count(), channels, [=] __device__(std::int64_t r, std::int64_t c) {
         const Place at = place_of(r, grid.down.size, grid.across.size);
         const std::int64_t own = at.row * grid.across.size + at.column;
-        T sum = 0;
+        Work<T> sum = 0;
         over_holders(grid, at, [&](std::int64_t window, std::int64_t, std::int64_t) {
-          if (places[window * channels + c] == own) sum += from[window * dy_pitch + c];
+          if (places[window * channels + c] == own)
+            sum += static_cast<Work<T>>(from[window * dy_pitch + c]);
         });
-        to[r * dx_pitch + c] = sum;
+        to[r * dx_pitch + c] = static_cast<T>(sum);
       });
 }
 
@@ -159,10 +161,11 @@ void avg_values(cuda::Context& context, const Grid<View>& grid, const Tensor& x,
   cuda::for_each_cell(
       context, y.row_count(), x.dim(3), [=] __device__(std::int64_t r, std::int64_t c) {
         const Place at = place_of(r, grid.down.outputs, grid.across.outputs);
-        T sum = 0;
-        over_window(grid, at, from + c, x_pitch, [&](T value, std::int64_t) { sum += value; });
-        to[r * y_pitch + c] =
-            sum / static_cast<T>(grid.down.counted(at.row) * grid.across.counted(at.column));
+        Work<T> sum = 0;
+        over_window(grid, at, from + c, x_pitch,
+                    [&](T value, std::int64_t) { sum += static_cast<Work<T>>(value); });
+        to[r * y_pitch + c] = static_cast<T>(
+            sum / static_cast<Work<T>>(grid.down.counted(at.row) * grid.across.counted(at.column)));
       });
 }
 
@@ -174,52 +177,52 @@ void avg_slopes(cuda::Context& context, const Grid<View>& grid, const Tensor& dy
   cuda::for_each_cell(
       context, dx.row_count(), dx.dim(3), [=] __device__(std::int64_t r, std::int64_t c) {
         const Place at = place_of(r, grid.down.size, grid.across.size);
-        T sum = 0;
+        Work<T> sum = 0;
         over_holders(grid, at, [&](std::int64_t window, std::int64_t p, std::int64_t q) {
-          sum += from[window * dy_pitch + c] /
-                 static_cast<T>(grid.down.counted(p) * grid.across.counted(q));
+          sum += static_cast<Work<T>>(from[window * dy_pitch + c]) /
+                 static_cast<Work<T>>(grid.down.counted(p) * grid.across.counted(q));
         });
-        to[r * dx_pitch + c] = sum;
+        to[r * dx_pitch + c] = static_cast<T>(sum);
       });
 }
 
 void max_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y,
                  Tensor& index) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(),
-              [&]<class T>() { max_values<T>(context, grid_of(x, y, options), x, y, index); });
+  visit_stored(x.dtype(),
+               [&]<class T>() { max_values<T>(context, grid_of(x, y, options), x, y, index); });
 }
 void max_backward(Device& device, const Tensor& dy, const Tensor& index,
                   const Pool2dOptions& options, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(),
-              [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy, options), dy, index, dx); });
+  visit_stored(dx.dtype(),
+               [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy, options), dy, index, dx); });
 }
 void avg_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { avg_values<T>(context, grid_of(x, y, options), x, y); });
+  visit_stored(x.dtype(), [&]<class T>() { avg_values<T>(context, grid_of(x, y, options), x, y); });
 }
 void avg_backward(Device& device, const Tensor& dy, const Pool2dOptions& options, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(),
-              [&]<class T>() { avg_slopes<T>(context, grid_of(dx, dy, options), dy, dx); });
+  visit_stored(dx.dtype(),
+               [&]<class T>() { avg_slopes<T>(context, grid_of(dx, dy, options), dy, dx); });
 }
 void adaptive_avg_forward(Device& device, const Tensor& x, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { avg_values<T>(context, grid_of(x, y), x, y); });
+  visit_stored(x.dtype(), [&]<class T>() { avg_values<T>(context, grid_of(x, y), x, y); });
 }
 void adaptive_avg_backward(Device& device, const Tensor& dy, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(), [&]<class T>() { avg_slopes<T>(context, grid_of(dx, dy), dy, dx); });
+  visit_stored(dx.dtype(), [&]<class T>() { avg_slopes<T>(context, grid_of(dx, dy), dy, dx); });
 }
 void adaptive_max_forward(Device& device, const Tensor& x, Tensor& y, Tensor& index) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(x.dtype(), [&]<class T>() { max_values<T>(context, grid_of(x, y), x, y, index); });
+  visit_stored(x.dtype(), [&]<class T>() { max_values<T>(context, grid_of(x, y), x, y, index); });
 }
 void adaptive_max_backward(Device& device, const Tensor& dy, const Tensor& index, Tensor& dx) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(dx.dtype(),
-              [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy), dy, index, dx); });
+  visit_stored(dx.dtype(),
+               [&]<class T>() { max_slopes<T>(context, grid_of(dx, dy), dy, index, dx); });
 }
 
 const bool pool2d_added =
@@ -230,7 +233,15 @@ const bool pool2d_added =
     kernel::adaptive_avg_pool2d_fwd.add(Backend::cuda, adaptive_avg_forward) &&
     kernel::adaptive_avg_pool2d_bwd.add(Backend::cuda, adaptive_avg_backward) &&
     kernel::adaptive_max_pool2d_fwd.add(Backend::cuda, adaptive_max_forward) &&
-    kernel::adaptive_max_pool2d_bwd.add(Backend::cuda, adaptive_max_backward);
+    kernel::adaptive_max_pool2d_bwd.add(Backend::cuda, adaptive_max_backward) &&
+    kernel::max_pool2d_fwd.takes_bf16(Backend::cuda) &&
+    kernel::max_pool2d_bwd.takes_bf16(Backend::cuda) &&
+    kernel::avg_pool2d_fwd.takes_bf16(Backend::cuda) &&
+    kernel::avg_pool2d_bwd.takes_bf16(Backend::cuda) &&
+    kernel::adaptive_avg_pool2d_fwd.takes_bf16(Backend::cuda) &&
+    kernel::adaptive_avg_pool2d_bwd.takes_bf16(Backend::cuda) &&
+    kernel::adaptive_max_pool2d_fwd.takes_bf16(Backend::cuda) &&
+    kernel::adaptive_max_pool2d_bwd.takes_bf16(Backend::cuda);
 
 }  // namespace
 }  // namespace dml

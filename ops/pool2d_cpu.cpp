@@ -59,16 +59,25 @@ template <class T> struct Map {
     return first + ((image * h + row) * w + column) * pitch;
   }
 };
-using Input = Map<const float>;
-using Output = Map<float>;
+
+/// Calls fn.operator()<T>() with the element type of a map: float or BFloat16.
+template <class Fn> void visit_map(const Tensor& x, const Fn& fn) {
+  x.dtype() == DType::bf16 ? fn.template operator()<BFloat16>() : fn.template operator()<float>();
+}
 
 /// Channels whose running maximum stays in registers or the first-level cache.
 constexpr std::int64_t strip = 64;
 
+/// to = from, rounded to the element type of the map.
+template <class T> void store(const float* from, std::int64_t width, T* to) {
+#pragma omp simd
+  for (std::int64_t c = 0; c < width; ++c) to[c] = static_cast<T>(from[c]);
+}
+
 /// The maximum, and its place, over one window for channels [from, from + width).
-template <bool keep>
-void maximum(const Input& x, std::int64_t image, Run rows, Run columns, std::int64_t from,
-             std::int64_t width, float* y, std::int32_t* index) {
+template <bool keep, class T>
+void maximum(const Map<const T>& x, std::int64_t image, Run rows, Run columns, std::int64_t from,
+             std::int64_t width, T* y, std::int32_t* index) {
   alignas(64) float best[strip];
   alignas(64) std::int32_t place[strip];
   std::fill_n(best, strip, -std::numeric_limits<float>::infinity());
@@ -78,24 +87,25 @@ void maximum(const Input& x, std::int64_t image, Run rows, Run columns, std::int
               empty ? -1 : static_cast<std::int32_t>(rows.first * x.w + columns.first));
   for (std::int64_t h = rows.first; h < rows.last; h += rows.step)
     for (std::int64_t w = columns.first; w < columns.last; w += columns.step) {
-      const float* in = x.at(image, h, w) + from;
+      const T* in = x.at(image, h, w) + from;
       const auto here = static_cast<std::int32_t>(h * x.w + w);
 #pragma omp simd
       for (std::int64_t c = 0; c < width; ++c) {
-        const float value = in[c];
+        const auto value = static_cast<float>(in[c]);
         const bool better = value > best[c] || value != value;
         best[c] = better ? value : best[c];
         if constexpr (keep) place[c] = better ? here : place[c];
       }
     }
-  std::copy_n(best, width, y + from);
+  store(best, width, y + from);
   if constexpr (keep) std::copy_n(place, width, index + from);
 }
 
-void max_forward(Device& device, const Tensor& in, const Pool2dOptions& options, Tensor& out,
-                 Tensor& index) {
-  const Input x(in);
-  const Output y(out);
+template <class T>
+void max_values(Device& device, const Tensor& in, const Pool2dOptions& options, Tensor& out,
+                Tensor& index) {
+  const Map<const T> x(in);
+  const Map<T> y(out);
   std::int32_t* places = index.defined() ? index.raw<std::int32_t>() : nullptr;
   every_row(device, out, [&](std::int64_t image, std::int64_t p) {
     const Run rows = window_run(p, x.h, options, 0);
@@ -114,6 +124,11 @@ void max_forward(Device& device, const Tensor& in, const Pool2dOptions& options,
   });
 }
 
+void max_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y,
+                 Tensor& index) {
+  visit_map(x, [&]<class T>() { max_values<T>(device, x, options, y, index); });
+}
+
 /// Outputs whose windows reach place `at` of the map: first .. last - 1.
 Run reaching(std::int64_t at, std::int64_t outputs, const Pool2dOptions& options,
              std::size_t axis) {
@@ -123,47 +138,65 @@ Run reaching(std::int64_t at, std::int64_t outputs, const Pool2dOptions& options
   return {first, std::min(outputs, shifted / stride + 1), 1};
 }
 
-/// Each element of dx gathers from the windows that reach it, in their order: no two threads write
-/// the same place, and nothing is cleared first.
-void max_backward(Device& device, const Tensor& gradient, const Tensor& index,
-                  const Pool2dOptions& options, Tensor& result) {
-  const Input dy(gradient);
-  const Output dx(result);
-  const Map<const std::int32_t> places(index);
+/// dx of a pooling: each element gathers from the windows that reach it, in their order, so that no
+/// two threads write the same place and nothing is cleared first. add(sum, image, p, q, here, from,
+/// width) adds what window (p, q) gives to channels [from, from + width) of place `here`.
+template <class T, class Add>
+void gather(Device& device, const Tensor& gradient, const Pool2dOptions& options, Tensor& result,
+            const Add& add) {
+  const Map<T> dx(result);
+  const std::int64_t oh = gradient.dim(1), ow = gradient.dim(2);
   every_row(device, result, [&](std::int64_t image, std::int64_t h) {
-    const Run rows = reaching(h, dy.h, options, 0);
+    const Run rows = reaching(h, oh, options, 0);
     for (std::int64_t w = 0; w < dx.w; ++w) {
-      const Run columns = reaching(w, dy.w, options, 1);
-      float* to = dx.at(image, h, w);
-      const auto here = static_cast<std::int32_t>(h * dx.w + w);
-      std::fill_n(to, dx.c, 0.0F);
-      for (std::int64_t p = rows.first; p < rows.last; ++p)
-        for (std::int64_t q = columns.first; q < columns.last; ++q) {
-          const float* up = dy.at(image, p, q);
-          const std::int32_t* place = places.at(image, p, q);
-#pragma omp simd
-          for (std::int64_t c = 0; c < dx.c; ++c) to[c] += place[c] == here ? up[c] : 0.0F;
-        }
+      const Run columns = reaching(w, ow, options, 1);
+      for (std::int64_t from = 0; from < dx.c; from += strip) {
+        alignas(64) float sum[strip] = {};
+        const std::int64_t width = std::min(strip, dx.c - from);
+        for (std::int64_t p = rows.first; p < rows.last; ++p)
+          for (std::int64_t q = columns.first; q < columns.last; ++q)
+            add(sum, image, p, q, static_cast<std::int32_t>(h * dx.w + w), from, width);
+        store(sum, width, dx.at(image, h, w) + from);
+      }
     }
   });
 }
 
+void max_backward(Device& device, const Tensor& gradient, const Tensor& index,
+                  const Pool2dOptions& options, Tensor& result) {
+  const Map<const std::int32_t> places(index);
+  visit_map(result, [&]<class T>() {
+    const Map<const T> dy(gradient);
+    gather<T>(device, gradient, options, result,
+              [&](float* sum, std::int64_t image, std::int64_t p, std::int64_t q, std::int32_t here,
+                  std::int64_t from, std::int64_t width) {
+                const T* up = dy.at(image, p, q) + from;
+                const std::int32_t* place = places.at(image, p, q) + from;
+#pragma omp simd
+                for (std::int64_t c = 0; c < width; ++c)
+                  sum[c] += place[c] == here ? static_cast<float>(up[c]) : 0.0F;
+              });
+  });
+}
+
 /// to = the sums of channels [0, width) over rows x columns, times share.
-void average(const Input& x, std::int64_t image, Run rows, Run columns, std::int64_t from,
-             std::int64_t width, float share, float* to) {
+template <class T>
+void average(const Map<const T>& x, std::int64_t image, Run rows, Run columns, std::int64_t from,
+             std::int64_t width, float share, T* to) {
   alignas(64) float sum[strip] = {};
   for (std::int64_t h = rows.first; h < rows.last; ++h)
     for (std::int64_t w = columns.first; w < columns.last; ++w) {
-      const float* in = x.at(image, h, w) + from;
+      const T* in = x.at(image, h, w) + from;
 #pragma omp simd
-      for (std::int64_t c = 0; c < width; ++c) sum[c] += in[c];
+      for (std::int64_t c = 0; c < width; ++c) sum[c] += static_cast<float>(in[c]);
     }
-  for (std::int64_t c = 0; c < width; ++c) to[c] = sum[c] * share;
+  for (std::int64_t c = 0; c < width; ++c) to[c] = static_cast<T>(sum[c] * share);
 }
 
-void avg_forward(Device& device, const Tensor& in, const Pool2dOptions& options, Tensor& out) {
-  const Input x(in);
-  const Output y(out);
+template <class T>
+void avg_values(Device& device, const Tensor& in, const Pool2dOptions& options, Tensor& out) {
+  const Map<const T> x(in);
+  const Map<T> y(out);
   every_row(device, out, [&](std::int64_t image, std::int64_t p) {
     const Run rows = window_run(p, x.h, options, 0);
     for (std::int64_t q = 0; q < y.w; ++q) {
@@ -175,31 +208,35 @@ void avg_forward(Device& device, const Tensor& in, const Pool2dOptions& options,
   });
 }
 
+void avg_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
+  visit_map(x, [&]<class T>() { avg_values<T>(device, x, options, y); });
+}
+
 void avg_backward(Device& device, const Tensor& gradient, const Pool2dOptions& options,
                   Tensor& result) {
-  const Input dy(gradient);
-  const Output dx(result);
-  every_row(device, result, [&](std::int64_t image, std::int64_t h) {
-    const Run rows = reaching(h, dy.h, options, 0);
-    for (std::int64_t w = 0; w < dx.w; ++w) {
-      const Run columns = reaching(w, dy.w, options, 1);
-      float* to = dx.at(image, h, w);
-      std::fill_n(to, dx.c, 0.0F);
-      for (std::int64_t p = rows.first; p < rows.last; ++p)
-        for (std::int64_t q = columns.first; q < columns.last; ++q) {
-          const float* up = dy.at(image, p, q);
-          const float share = share_of(p, q, dx.h, dx.w, options);
+  const std::int64_t h = result.dim(1), w = result.dim(2);
+  visit_map(result, [&]<class T>() {
+    const Map<const T> dy(gradient);
+    gather<T>(device, gradient, options, result,
+              [&](float* sum, std::int64_t image, std::int64_t p, std::int64_t q, std::int32_t,
+                  std::int64_t from, std::int64_t width) {
+                const T* up = dy.at(image, p, q) + from;
+                const float share = share_of(p, q, h, w, options);
 #pragma omp simd
-          for (std::int64_t c = 0; c < dx.c; ++c) to[c] += up[c] * share;
-        }
-    }
+                for (std::int64_t c = 0; c < width; ++c)
+                  sum[c] += static_cast<float>(up[c]) * share;
+              });
   });
 }
 
 const bool pool2d_cpu_added = kernel::max_pool2d_fwd.add(Backend::cpu, max_forward) &&
                               kernel::max_pool2d_bwd.add(Backend::cpu, max_backward) &&
                               kernel::avg_pool2d_fwd.add(Backend::cpu, avg_forward) &&
-                              kernel::avg_pool2d_bwd.add(Backend::cpu, avg_backward);
+                              kernel::avg_pool2d_bwd.add(Backend::cpu, avg_backward) &&
+                              kernel::max_pool2d_fwd.takes_bf16(Backend::cpu) &&
+                              kernel::max_pool2d_bwd.takes_bf16(Backend::cpu) &&
+                              kernel::avg_pool2d_fwd.takes_bf16(Backend::cpu) &&
+                              kernel::avg_pool2d_bwd.takes_bf16(Backend::cpu);
 
 }  // namespace
 }  // namespace dml

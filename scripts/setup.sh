@@ -14,7 +14,7 @@ packages=(
   doctest-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev
   zlib1g-dev libzip-dev libmatio-dev
 )
-sanitizer_packages=(clang-14 libclang-rt-14-dev)
+sanitizer_packages=(clang-14 lld-14 libclang-rt-14-dev)
 cuda_packages=(python3-venv python3-pip)
 want_cuda=no
 for argument in "$@"; do

@@ -74,10 +74,13 @@ struct RunOptions {
       field("epochs", &RunOptions::epochs, "passes of the sampler", {1, 1e6}),
       field("steps", &RunOptions::steps, "steps in place of epochs; 0: by epochs", {0, 1e12}),
       field("seed", &RunOptions::seed, "of everything random; same seed, same bits", {0, 1e18}),
-      field("precision", &RunOptions::precision,
-            "arithmetic of the net; tf32: convolutions on the tensor cores of a GPU, 10 bits of "
-            "mantissa; bf16 and fp16 are not in this version",
-            "fp32|tf32|bf16|fp16"),
+      field(
+          "precision", &RunOptions::precision,
+          "arithmetic of the net in training; bf16: maps and weights of the net in half the bytes, "
+          "8 bits of mantissa, sums and all behind the net in fp32 (a GPU, or a processor with "
+          "AVX512-BF16); tf32: convolutions on the tensor cores of a GPU, 10 bits of mantissa; "
+          "fp16 is refused",
+          "fp32|tf32|bf16|fp16"),
       field("warmup_epochs", &RunOptions::warmup_epochs,
             "epochs in which the learning rate rises before the schedule begins", {0, 1e6}),
       field("warmup_start", &RunOptions::warmup_start, "share of the rate that a warm-up begins at",

@@ -123,6 +123,7 @@ void Session::build() {
   }());
   const Scope root(store_);
   model_ = std::make_unique<Model>(Model::make(net, config_.settings("net"), head, root));
+  if (config_.text("precision") == "bf16") model_->train_in(DType::bf16);
   Net& base = model_->net();
   base.check_input(config_.integer("image_size"), config_.integer("image_size"));
   base.set_batch_norm(batch_norm_of(config_.text("freeze_batch_norm")));

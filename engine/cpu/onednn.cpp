@@ -15,6 +15,7 @@ namespace {
 
 using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
+constexpr auto bf16 = memory::data_type::bf16;
 constexpr auto nhwc = memory::format_tag::nhwc;
 
 enum class Task : std::uint8_t { forward, backward_data, backward_weight };
@@ -40,16 +41,15 @@ struct Built {
   bool usable() const { return static_cast<bool>(primitive); }
 };
 
-memory::desc map_of(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c) {
-  return {{n, c, h, w}, f32, nhwc};
-}
+/// The type of maps and weights.
+memory::data_type type_of(const Convolution& v) { return v.bf16 ? bf16 : f32; }
 
 /// [k, r, s, c] or [c, r, s, k] in the order that oneDNN counts in: k, c, r, s.
-memory::desc plain_weights(const Convolution& v, WeightOrder order) {
+memory::desc plain_weights(const Convolution& v, WeightOrder order, memory::data_type type) {
   const memory::dims sizes{v.k, v.c, v.r, v.s};
   if (order == WeightOrder::krsc)
-    return {sizes, f32, memory::dims{v.r * v.s * v.c, 1, v.s * v.c, v.c}};
-  return {sizes, f32, memory::dims{1, v.r * v.s * v.k, v.s * v.k, v.k}};
+    return {sizes, type, memory::dims{v.r * v.s * v.c, 1, v.s * v.c, v.c}};
+  return {sizes, type, memory::dims{1, v.r * v.s * v.k, v.s * v.k, v.k}};
 }
 
 struct Sides {
@@ -81,8 +81,11 @@ Built finish(const Description& description, memory::desc source, memory::desc w
 }
 
 Built build(Task task, const Convolution& v, bool bias, const Epilogue& epilogue) {
-  const memory::desc x = map_of(v.n, v.h, v.w, v.c), y = map_of(v.n, v.oh, v.ow, v.k);
-  const memory::desc weights({v.k, v.c, v.r, v.s}, f32, memory::format_tag::any);
+  const memory::desc x({v.n, v.c, v.h, v.w}, type_of(v), nhwc);
+  const memory::desc y({v.n, v.k, v.oh, v.ow}, type_of(v), nhwc);
+  const memory::dims sizes{v.k, v.c, v.r, v.s};
+  const memory::desc weights(sizes, type_of(v), memory::format_tag::any);
+  const memory::desc weight_gradient(sizes, f32, memory::format_tag::any);
   const Sides at = sides_of(v);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -111,8 +114,8 @@ Built build(Task task, const Convolution& v, bool bias, const Epilogue& epilogue
   }
   using Weights = dnnl::convolution_backward_weights;
   const Weights::primitive_desc gradient(
-      {direct, x, weights, y, at.stride, at.dilation, at.before, at.after}, attributes, engine(),
-      forward);
+      {direct, x, weight_gradient, y, at.stride, at.dilation, at.before, at.after}, attributes,
+      engine(), forward);
   return finish<Weights>(gradient, gradient.src_desc(), gradient.diff_weights_desc(),
                          gradient.diff_dst_desc());
 }
@@ -123,7 +126,8 @@ const Built& find(Task task, const Convolution& v, const Epilogue& epilogue = {}
   static std::map<Key, std::unique_ptr<const Built>> known;
   const bool bias = epilogue.bias != nullptr;
   const std::int64_t what = static_cast<std::int64_t>(task) + (bias ? 4 : 0) +
-                            (epilogue.add != nullptr ? 8 : 0) + (epilogue.relu ? 16 : 0);
+                            (epilogue.add != nullptr ? 8 : 0) + (epilogue.relu ? 16 : 0) +
+                            (v.bf16 ? 32 : 0);
   const Key key{what,        max_threads(), v.n,      v.h,           v.w,          v.c,
                 v.k,         v.r,           v.s,      v.oh,          v.ow,         v.stride[0],
                 v.stride[1], v.pad[0],      v.pad[1], v.dilation[0], v.dilation[1]};
@@ -141,8 +145,8 @@ const Built& find(Task task, const Convolution& v, const Epilogue& epilogue = {}
   return *slot;
 }
 
-memory on(const memory::desc& description, const float* data) {
-  return {description, engine(), const_cast<float*>(data)};  // oneDNN reads inputs only
+memory on(const memory::desc& description, const void* data) {
+  return {description, engine(), const_cast<void*>(data)};  // oneDNN reads inputs only
 }
 
 void run(const Built& built, std::unordered_map<int, memory> arguments) {
@@ -170,7 +174,7 @@ Arranged space_for(const memory::desc& description) {
 void rearrange(memory from, memory to) { dnnl::reorder(from, to).execute(stream(), from, to); }
 
 /// The weights in the layout that a primitive wants.
-Arranged arranged(const memory::desc& wanted, const memory::desc& plain, const float* data) {
+Arranged arranged(const memory::desc& wanted, const memory::desc& plain, const void* data) {
   if (wanted == plain) return {nullptr, on(plain, data)};
   Arranged result = space_for(wanted);
   rearrange(on(plain, data), result.tensor);
@@ -179,15 +183,15 @@ Arranged arranged(const memory::desc& wanted, const memory::desc& plain, const f
 
 }  // namespace
 
-bool forward(const Convolution& conv, const float* x, const float* weight, WeightOrder order,
-             const Epilogue& epilogue, float* y, Kept* kept) {
+bool forward(const Convolution& conv, const void* x, const void* weight, WeightOrder order,
+             const Epilogue& epilogue, void* y, Kept* kept) {
   const Built& built = find(Task::forward, conv, epilogue);
   if (!built.usable()) return false;
   Arranged weights;
   if (kept != nullptr && kept->primitive == &built) {
     weights = {kept->storage, memory(built.weights, engine(), kept->storage->bytes)};
   } else {
-    weights = arranged(built.weights, plain_weights(conv, order), weight);
+    weights = arranged(built.weights, plain_weights(conv, order, type_of(conv)), weight);
     if (kept != nullptr && weights.storage) *kept = {weights.storage, &built};
   }
   std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, on(built.source, x)},
@@ -202,20 +206,21 @@ bool forward(const Convolution& conv, const float* x, const float* weight, Weigh
   return true;
 }
 
-bool backward_data(const Convolution& conv, const float* dy, const float* weight, float* dx) {
+bool backward_data(const Convolution& conv, const void* dy, const void* weight, void* dx) {
   const Built& built = find(Task::backward_data, conv);
   if (!built.usable()) return false;
-  const Arranged weights = arranged(built.weights, plain_weights(conv, WeightOrder::krsc), weight);
+  const Arranged weights =
+      arranged(built.weights, plain_weights(conv, WeightOrder::krsc, type_of(conv)), weight);
   run(built, {{DNNL_ARG_DIFF_DST, on(built.source, dy)},
               {DNNL_ARG_WEIGHTS, weights.tensor},
               {DNNL_ARG_DIFF_SRC, on(built.result, dx)}});
   return true;
 }
 
-bool backward_weight(const Convolution& conv, const float* x, const float* dy, float* dweight) {
+bool backward_weight(const Convolution& conv, const void* x, const void* dy, float* dweight) {
   const Built& built = find(Task::backward_weight, conv);
   if (!built.usable()) return false;
-  const memory::desc plain = plain_weights(conv, WeightOrder::krsc);
+  const memory::desc plain = plain_weights(conv, WeightOrder::krsc, f32);
   const bool direct = built.weights == plain;
   const Arranged gradient =
       direct ? Arranged{nullptr, on(plain, dweight)} : space_for(built.weights);
@@ -229,6 +234,12 @@ bool backward_weight(const Convolution& conv, const float* x, const float* dy, f
 std::array<std::string, 3> implementations(const Convolution& conv) {
   return {find(Task::forward, conv).implementation, find(Task::backward_data, conv).implementation,
           find(Task::backward_weight, conv).implementation};
+}
+
+bool computes_bf16() {
+  const auto here = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  constexpr auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (here & wanted) == wanted;
 }
 
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Matrix a, Matrix b,

@@ -7,8 +7,9 @@
 #include "engine/tensor.hpp"
 
 /// oneDNN behind plain functions, so that only one file depends on its version (2.x builds
-/// primitives from operation descriptors, 3.x without them). All tensors are f32. Primitives are
-/// built once per shape, epilogue and thread count and kept for the life of the process.
+/// primitives from operation descriptors, 3.x without them). Tensors are f32, or bf16 where a
+/// convolution says so. Primitives are built once per shape, epilogue and thread count and kept for
+/// the life of the process.
 namespace dml::cpu::onednn {
 
 /// A convolution of packed channels-last maps without groups: x [n, h, w, c], y [n, oh, ow, k],
@@ -16,6 +17,7 @@ namespace dml::cpu::onednn {
 struct Convolution {
   std::int64_t n, h, w, c, k, r, s, oh, ow;
   std::array<std::int64_t, 2> stride, pad, dilation;
+  bool bf16 = false;  ///< maps and weights are bf16; bias and the gradient of the weights are f32
 };
 
 /// How the weights lie in memory.
@@ -27,7 +29,7 @@ enum class WeightOrder : std::uint8_t {
 /// What follows the convolution in the same pass.
 struct Epilogue {
   const float* bias = nullptr;  ///< [k]
-  const float* add = nullptr;   ///< as y: added to the convolution
+  const void* add = nullptr;    ///< as y: added to the convolution
   bool relu = false;
 };
 
@@ -40,16 +42,20 @@ struct Kept {
 /// y = act(conv(x, weight) + bias + add). Returns false, having done nothing, when oneDNN has only
 /// its reference implementation for this shape, which is hundreds of times too slow.
 /// @param kept  null, or where the arranged weights are looked for and left.
-bool forward(const Convolution& conv, const float* x, const float* weight, WeightOrder order,
-             const Epilogue& epilogue, float* y, Kept* kept = nullptr);
+bool forward(const Convolution& conv, const void* x, const void* weight, WeightOrder order,
+             const Epilogue& epilogue, void* y, Kept* kept = nullptr);
 /// dx from dy and weight [k, r, s, c]. Returns false as forward().
-bool backward_data(const Convolution& conv, const float* dy, const float* weight, float* dx);
+bool backward_data(const Convolution& conv, const void* dy, const void* weight, void* dx);
 /// dweight [k, r, s, c] from x and dy. Returns false as forward().
-bool backward_weight(const Convolution& conv, const float* x, const float* dy, float* dweight);
+bool backward_weight(const Convolution& conv, const void* x, const void* dy, float* dweight);
 
 /// The names of oneDNN's implementations ("brgconv:avx512_core") of forward, backward data and
 /// backward weight for this shape; empty where there is none but the reference.
 std::array<std::string, 3> implementations(const Convolution& conv);
+
+/// Whether this processor multiplies in bf16 (AVX512-BF16), so that bf16 is faster than f32.
+/// Without, oneDNN gives the same results by emulation.
+bool computes_bf16();
 
 /// A row-major matrix; `pitch` elements lie between its rows.
 struct Matrix {

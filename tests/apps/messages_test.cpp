@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/device.hpp"
 #include "engine/file.hpp"
 #include "engine/npy.hpp"
 #include "engine/safetensors.hpp"
@@ -150,9 +151,9 @@ TEST_CASE("messages: a precision that is not there is refused with what to do") 
                   parts);
   };
   refused("tf32", 4, {"--precision tf32 is arithmetic of NVIDIA GPUs", "computes on cpu", "fp32"});
-  for (const std::string half : {"bf16", "fp16"})
-    refused(half, 2,
-            {"--precision " + half + " is not implemented in this version", "--precision fp32"});
+  refused("fp16", 2, {"--precision fp16 is not taken", "loss scaling", "--precision bf16"});
+  if (!dml::Device::open("cpu").computes_bf16())
+    refused("bf16", 4, {"--precision bf16 needs a GPU", "AVX512-BF16", "--precision fp32"});
   refused("fp64", 2, {"precision: ", "fp64", "fp32"});
   CHECK_FALSE(fs::exists(folder / "run"));
   CHECK(

@@ -115,14 +115,15 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, co
 
 namespace dml::cuda {
 
-void ConvolutionPlan::run(cudnnHandle_t, const Tensors& t, void*) const {
+/// T: the type of all tensors.
+template <class T> void convolve(const ConvolutionKey& key_, const ConvolutionPlan::Tensors& t) {
   const auto [n, h, w, c] = key_.x;
   const auto [k, r, s, group_c] = key_.weight;
   const auto [n_y, oh, ow, k_y] = key_.y;
   const std::int64_t group_k = k / (c / group_c);
-  const auto* x = static_cast<const float*>(t.x);
-  const auto* weight = static_cast<const float*>(t.weight);
-  const auto* y = static_cast<const float*>(t.y);
+  const auto at = [](const void* tensor, std::int64_t i) {
+    return static_cast<double>(static_cast<float>(static_cast<const T*>(tensor)[i]));
+  };
   const std::int64_t sizes[3] = {n_y * oh * ow * k_y, n * h * w * c, k * r * s * group_c};
   std::vector<double> sums(static_cast<std::size_t>(sizes[static_cast<int>(key_.kind)]));
   for (std::int64_t image = 0; image < n; ++image)
@@ -140,24 +141,27 @@ void ConvolutionPlan::run(cudnnHandle_t, const Tensors& t, void*) const {
                 const std::int64_t at_w = ((out * r + i) * s + j) * group_c + in;
                 const std::int64_t at_y = ((image * oh + p) * ow + q) * k + out;
                 if (key_.kind == ConvolutionKind::forward)
-                  sums[static_cast<std::size_t>(at_y)] += double{x[at_x]} * weight[at_w];
+                  sums[static_cast<std::size_t>(at_y)] += at(t.x, at_x) * at(t.weight, at_w);
                 else if (key_.kind == ConvolutionKind::backward_data)
-                  sums[static_cast<std::size_t>(at_x)] += double{y[at_y]} * weight[at_w];
+                  sums[static_cast<std::size_t>(at_x)] += at(t.y, at_y) * at(t.weight, at_w);
                 else
-                  sums[static_cast<std::size_t>(at_w)] += double{y[at_y]} * x[at_x];
+                  sums[static_cast<std::size_t>(at_w)] += at(t.y, at_y) * at(t.x, at_x);
               }
           }
-  const void* target = key_.kind == ConvolutionKind::forward         ? t.y
-                       : key_.kind == ConvolutionKind::backward_data ? t.x
-                                                                     : t.weight;
-  auto* to = static_cast<float*>(const_cast<void*>(target));
-  for (std::size_t at = 0; at < sums.size(); ++at) {
-    double value = sums[at];
-    if (t.residual != nullptr) value += static_cast<const float*>(t.residual)[at];
-    if (t.bias != nullptr)
-      value += static_cast<const float*>(t.bias)[at % static_cast<std::size_t>(k)];
-    to[at] = static_cast<float>(key_.relu && value < 0 ? 0 : value);
+  auto* to =
+      static_cast<T*>(const_cast<void*>(key_.kind == ConvolutionKind::forward         ? t.y
+                                        : key_.kind == ConvolutionKind::backward_data ? t.x
+                                                                                      : t.weight));
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    double value = sums[i];
+    if (t.residual != nullptr) value += at(t.residual, static_cast<std::int64_t>(i));
+    if (t.bias != nullptr) value += at(t.bias, static_cast<std::int64_t>(i) % k);
+    to[i] = static_cast<T>(static_cast<float>(key_.relu && value < 0 ? 0 : value));
   }
+}
+
+void ConvolutionPlan::run(cudnnHandle_t, const Tensors& tensors, void*) const {
+  key_.type == DType::bf16 ? convolve<BFloat16>(key_, tensors) : convolve<float>(key_, tensors);
 }
 
 PlanSummary plan_on(const std::string&, const ConvolutionKey&) {

@@ -15,7 +15,7 @@ inline void check(cudnnStatus_t status, const char* call, Where where = Where::h
 class ConvolutionPlan {
  public:
   ConvolutionPlan(cudnnHandle_t, const ConvolutionKey& key) : key_(key) { summary_.found = true; }
-  bool found() const { return key_.type == DType::f32; }
+  bool found() const { return key_.type == DType::f32 || key_.type == DType::bf16; }
   const PlanSummary& summary() const { return summary_; }
 
   struct Tensors {
