@@ -48,6 +48,7 @@ check "devices" dmlinfo
 check "slots and plans" test_cuda
 check "ops: parity with the reference" test_ops
 check "engine" test_engine
+check "nets, also in bf16" test_nets
 check "losses and retrieval" test_dml
 check "golden vectors" dmlgolden "$golden"
 run=$(mktemp -d)
@@ -55,6 +56,9 @@ training=(--preset demo/shapes --device "$device" --epochs 1 --eval-every 1 --no
   --data-dir "$run/data" --progress none)
 check "short training, first run" dmltrain "${training[@]}" -o "$run/a"
 check "short training, the same again" dmltrain "${training[@]}" -o "$run/b"
+[ "$device" = cpu ] || for precision in bf16 tf32; do
+  check "short training, $precision" dmltrain "${training[@]}" --precision $precision -o "$run/$precision"
+done
 check "evaluation" dmleval "$run/a" --split test --device "$device"
 if [ "$device" = cpu ] || [ -z "$sanitizer" ]; then
   rows+=("$(printf '%-34s skipped: %s' "memory check of two steps" "no GPU, or no compute-sanitizer")")
