@@ -179,11 +179,8 @@ class Training {
                       device.name()));
     if (wanted == "fp16")
       throw dml::UsageError(
-          "--precision fp16 is not taken: gradients leave its range, and loss scaling would have "
-          "to "
-          "hold them\n  use --precision bf16, which has the range of fp32 and the speed of fp16, "
-          "or "
-          "leave it out");
+          "--precision fp16 is not taken: gradients leave its range, and loss scaling would have\n"
+          "  to hold them; use --precision bf16 (the range of fp32, the speed of fp16), or fp32");
     if (!device.computes_bf16())
       throw dml::DeviceError(
           "--precision bf16 needs a GPU or a processor with AVX512-BF16, which this one lacks: it "
