@@ -67,20 +67,23 @@ struct Sums {
   double cosine() const { return ab / std::sqrt(aa * bb); }
 };
 
-const std::vector<std::pair<std::string, std::string>> early{
+struct Early {
+  std::string net, stage;
+};
+const std::vector<Early> early{
     {"resnet18", "layer1"}, {"bn_inception", "inception_3a"}, {"densenet121", "denseblock1"}};
 
 TEST_CASE("bf16: values and gradients of the first layers are near those of f32") {
-  for (const auto& [net, stage] : early) {
-    CAPTURE(net);
+  for (const Early& one : early) {
+    CAPTURE(one.net);
     Device plain = Device::open("cpu", 2);
-    const Step want = step(net, stage, plain, DType::f32);
+    const Step want = step(one.net, one.stage, plain, DType::f32);
     CHECK(want.gradients.size() > 10);
     for (const Backend backend : present_backends()) {
       if (backend == Backend::reference) continue;  // minutes; its ops are compared one by one
       CAPTURE(name_of(backend));
       Device device = Device::open(name_of(backend), 2);
-      const Step got = step(net, stage, device, DType::bf16);
+      const Step got = step(one.net, one.stage, device, DType::bf16);
       Sums features, gradients, buffers;
       features.add(got.features, want.features);
       gradients.add(got.gradients, want.gradients);
@@ -99,16 +102,16 @@ TEST_CASE("bf16: a step of each family of nets has no kernel without bf16 of its
     for (const KernelBase* kernel : KernelBase::all()) calls[kernel->name()] += kernel->widened();
     return calls;
   };
-  for (const auto& [net, stage] : early) {
-    CAPTURE(net);
+  for (const Early& one : early) {
+    CAPTURE(one.net);
     for (const Backend backend : present_backends()) {
       if (backend == Backend::reference) continue;  // has none at all
       CAPTURE(name_of(backend));
       Device device = Device::open(name_of(backend), 2);
       const auto before = widened();
-      const Step got = step(net, "", device, DType::bf16);
-      for (const auto& [kernel, calls] : widened())
-        CHECK_MESSAGE(calls == before.at(kernel), kernel);
+      const Step got = step(one.net, "", device, DType::bf16);
+      for (const auto& now : widened())
+        CHECK_MESSAGE(now.second == before.at(now.first), now.first);
       for (const float value : got.features.data<float>()) CHECK(std::isfinite(value));
     }
   }
