@@ -14,8 +14,8 @@ namespace {
 
 /// On the reference backend, which takes bf16 on every processor.
 std::vector<std::string> training(const fs::path& out, std::vector<std::string> more) {
-  for (const char* word :
-       {"--device", "reference", "--set", "net.last_layer=layer1", "--eval-every", "100"})
+  for (const char* word : {"--device", "reference", "--set", "net.last_layer=layer1",
+                           "--batch-size", "4", "--images-per-class", "2", "--eval-every", "0"})
     more.emplace_back(word);
   return tiny_training(out, more);
 }
