@@ -5,15 +5,15 @@
 #   bash scripts/train_presets.sh DATA WEIGHTS [FOLDER]
 #     DATA      photographs in CUB's layout      WEIGHTS   a ResNet-18 up to layer3 (convert_weights)
 #     FOLDER    of the runs, runs/presets
-#   BIN=build/test   where the tools are         STEPS=50   SIZE=96   THREADS=0 (all)
+#   BIN=build/test   where the tools are         STEPS=50   SIZE=96   THREADS=0 (all)   SEED=   the preset's
 #   TRAIN_CLASSES=41   the others are tested     PRESETS="rcdml/sop .."   some of them
-#   SETS="shapes photographs"   SHORT=1   rates for so few steps in place of the published ones
+#   SETS="shapes photographs"   SHORT=1   150 steps at rates for so few, in place of the published ones
 set -euo pipefail -o noglob
 [ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$1 weights=$2 out=${3:-runs/presets}
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=${BIN:-$root/build/test}
-steps=${STEPS:-50}
+steps=${STEPS:-${SHORT:+150}} steps=${steps:-50}
 mkdir -p "$out"
 
 # What gives way: the net, the size of pictures and batches, and what is counted in epochs of published
@@ -37,14 +37,22 @@ settings() {
   esac
 }
 
-# The published rates are for thousands of steps, and RAdam begins with tiny ones. These are of compare_systems.sh: Adam,
-# 1e-4 for the net, 1e-3 for new classifiers and for masks (as published).
+# The published rates are for thousands of steps, and RAdam begins with tiny ones: Adam, and rates for a short schedule. The head's new
+# layer learns as fast as the net, as published. A new classifier on plain pooled features must be faster than the net, or
+# what it does not know yet spoils them. A net that begins with random numbers (shapes) wants 1e-3; what rises there as
+# published stays.
+# short PRESET SET
 short() {
-  case $1 in
-    lm-metric/*) ;;
-    proxy-anchor/* | rcdml/*) echo --lr 1e-4 ;;
+  local adam="--optimizer adam --set optimizer.eps=1e-8 --schedule constant"
+  case $1/$2 in  # the masks of Divide & Conquer learn at their published 1e-3
+    divide-conquer/*/shapes) echo --lr 1e-3 --set loss.mask_lr_mult=1 ;;
+    group-loss/*/shapes) echo "$adam" --lr 1e-3 ;;
+    lm-metric/*) echo --steps "${STEPS:-50}" ;;  # rises as published, and a step takes long
+    */shapes) ;;
     divide-conquer/*) echo --lr 1e-4 --set loss.mask_lr_mult=10 ;;
-    *) echo --optimizer adam --set optimizer.eps=1e-8 --lr 1e-4 --schedule constant --set groups.new.match=loss.* --set groups.new.lr=1e-3 ;;
+    group-loss/*) echo "$adam" --lr 2e-5 --set groups.new.match=loss.* --set groups.new.lr=1e-2 ;;
+    intra-batch/*) echo "$adam" --lr 1e-4 ;;
+    proxy-anchor/* | rcdml/*) echo --lr 1e-4 ;;
   esac
 }
 
@@ -67,9 +75,9 @@ super_classes() {
 # arguments PRESET SET: one word a line
 arguments() {
   local own; own=$(settings "$1" "$2")
-  [ -z "${SHORT:-}" ] || own="$own $(short "$1")"
+  [ -z "${SHORT:-}" ] || own="$own $(short "$1" "$2")"
   # shellcheck disable=SC2086  # the settings are words
-  printf '%s\n' --preset "$1" $own --net resnet18 --steps "$steps" \
+  printf '%s\n' --preset "$1" --steps "$steps" $own --net resnet18 ${SEED:+--seed "$SEED"} \
     --metrics recall@1,map@r --select-by map@r --eval-before --eval-every 1000000 --log-every 1 \
     --no-tensorboard --progress none --overwrite --workers 1 --threads "${THREADS:-0}"
   case $1 in *-finetune) ;; *) printf '%s\n' --set augment.resize=0 ;; esac  # theirs are not cut at all
