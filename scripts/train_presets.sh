@@ -51,6 +51,7 @@ short() {
     */shapes) ;;
     divide-conquer/*) echo --lr 1e-4 --set loss.mask_lr_mult=10 ;;
     group-loss/*) echo "$adam" --lr 2e-5 --set groups.new.match=loss.* --set groups.new.lr=1e-2 ;;
+    intra-batch/sop/*) echo "$adam" --lr 1e-4 --set groups.new.match=loss.* --set groups.new.lr=1e-3 ;;  # its only term
     intra-batch/*) echo "$adam" --lr 1e-4 ;;
     proxy-anchor/* | rcdml/*) echo --lr 1e-4 ;;
   esac
