@@ -8,6 +8,7 @@
 #include "apps/app.hpp"
 #include "apps/common/interrupt.hpp"
 #include "apps/common/records.hpp"
+#include "apps/common/runs.hpp"
 #include "apps/evaluation/embedding_files.hpp"
 #include "apps/evaluation/flags.hpp"
 #include "apps/evaluation/record.hpp"
@@ -15,6 +16,7 @@
 #include "apps/training/result.hpp"
 #include "apps/training/schema.hpp"
 #include "apps/training/session.hpp"
+#include "engine/interrupted.hpp"
 #include "engine/npy.hpp"
 
 namespace {
@@ -232,6 +234,50 @@ void save_files(const Options& options, const Source& source, const dml::Measure
   if (!options.save_neighbours.empty()) dml::write_neighbours(options.save_neighbours, result);
 }
 
+/// The runs below a folder that is none itself; empty for every other input.
+std::vector<dml::RunSummary> runs_below(const Options& options) {
+  if (!fs::is_directory(options.input) || dml::RunFolder::holds_run(options.input)) return {};
+  return dml::find_runs(options.input);
+}
+
+/// Every run of a folder. A run that cannot be evaluated is named, and the others
+/// are; its error is the exit status.
+int evaluate_runs(const Options& options, const std::vector<dml::RunSummary>& runs,
+                  const dml::Terminal& terminal) {
+  if (!options.save_embeddings.empty() || !options.save_neighbours.empty())
+    throw dml::UsageError("--save-embeddings and --save-neighbours are for one run, and " +
+                          options.input + " holds " + std::to_string(runs.size()));
+  const std::string metrics = options.all_metrics();
+  const dml::EvaluateOptions how = options.how();
+  dml::Device device = terminal.open_device();
+  int status = dml::exit_done;
+  std::vector<std::pair<std::string, dml::Figures>> rows;
+  Json records = Json::array();
+  for (const dml::RunSummary& run : runs) {
+    Options one = options;
+    one.input = run.folder.string();
+    try {
+      const Source source = ImageEvaluation(one, terminal, device).run();
+      const dml::Measurement result = dml::measure(device, source.set, metrics, how);
+      rows.emplace_back(run.name, result.figures);
+      Json record = record_of(one, source, result);
+      record["run"] = one.input;
+      records.push_back(std::move(record));
+      const std::string missed = options.missed(result.figures);
+      if (missed.empty()) continue;
+      terminal.note(run.name + ": " + missed);
+      if (status == dml::exit_done) status = dml::exit_not_reached;
+    } catch (const dml::Interrupted&) {
+      throw;
+    } catch (const dml::Error& error) {
+      terminal.note(run.name + ": " + error.what());
+      status = error.exit_code();
+    }
+  }
+  terminal.print(terminal.json ? dml::json_text({{"runs", records}}) : dml::figures_table(rows));
+  return status;
+}
+
 int evaluate(const Options& options, const dml::Terminal& terminal) {
   if (!options.list.empty()) {
     terminal.print(dml::component_list(options.list, terminal.json));
@@ -244,6 +290,8 @@ int evaluate(const Options& options, const dml::Terminal& terminal) {
         "what is to be evaluated? A run, a checkpoint, or --embeddings FILE.npy --labels FILE");
   const dml::EvaluateOptions how = options.how();
   dml::listen_for_interrupts();
+  if (const auto runs = runs_below(options); !runs.empty())
+    return evaluate_runs(options, runs, terminal);
   dml::Device device = terminal.open_device();
   const Source source = options.files.embeddings.empty()
                             ? ImageEvaluation(options, terminal, device).run()
@@ -269,7 +317,8 @@ int main(int argc, char** argv) {
       {.name = "dmleval",
        .summary = "measures how well an embedding retrieves",
        .examples =
-           {"dmleval runs/mine", "dmleval runs/mine --split test --json --require recall@1=0.66",
+           {"dmleval runs/mine", "dmleval runs",
+            "dmleval runs/mine --split test --json --require recall@1=0.66",
             "dmleval resnet18.safetensors --features layer3 --dataset folder --data-dir photos",
             "dmleval --embeddings x.npy --labels y.npy --distance euclidean",
             "dmleval --embeddings q.npy --labels q.txt --gallery-embeddings g.npy "

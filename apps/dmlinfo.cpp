@@ -6,6 +6,7 @@
 
 #include "apps/app.hpp"
 #include "apps/common/records.hpp"
+#include "apps/common/runs.hpp"
 #include "apps/training/environment.hpp"
 #include "apps/training/schema.hpp"
 #include "engine/kernel.hpp"
@@ -101,32 +102,58 @@ std::string weights_text(bool as_json) {
                  : text + "  convert_weights FILE --net NAME makes what --weights wants\n";
 }
 
+/// What the user asked for.
+struct Asked {
+  std::string topic, folder = "runs";
+  dml::RunListing runs;
+};
+
+std::string runs_text(const Asked& asked, bool as_json) {
+  const std::vector<dml::RunSummary> found = dml::ordered(dml::find_runs(asked.folder), asked.runs);
+  if (as_json) return dml::runs_json(found);
+  if (found.empty())
+    return asked.folder + ": no run" +
+           (asked.runs.filter.empty() ? "" : " with '" + asked.runs.filter + "' in its name");
+  return dml::runs_table(found);
+}
+
 /// The text of `dmlinfo TOPIC`. @throws UsageError
-std::string topic_text(const std::string& topic, bool as_json) {
-  if (topic == "weights") return weights_text(as_json);
-  if (topic == "presets") return dml::component_list("presets", as_json);
-  throw dml::UsageError("nothing is known of '" + topic + "'" +
-                        dml::suggestion(topic, {"weights", "presets"}));
+std::string topic_text(const Asked& asked, bool as_json) {
+  if (asked.topic == "weights") return weights_text(as_json);
+  if (asked.topic == "presets") return dml::component_list("presets", as_json);
+  if (asked.topic == "runs") return runs_text(asked, as_json);
+  throw dml::UsageError("nothing is known of '" + asked.topic + "'" +
+                        dml::suggestion(asked.topic, {"weights", "presets", "runs"}));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string topic;
+  Asked asked;
   return dml::run_tool(
       argc, argv,
       {.name = "dmlinfo",
-       .summary = "says what is in this build: libraries, devices, kernels",
-       .examples = {"dmlinfo", "dmlinfo --verbose", "dmlinfo weights", "dmlinfo presets --json"},
+       .summary = "says what is in this build: libraries, devices, kernels; and how runs did",
+       .examples = {"dmlinfo", "dmlinfo --verbose", "dmlinfo weights", "dmlinfo presets --json",
+                    "dmlinfo runs", "dmlinfo runs runs/cub --filter 'seed[12]' --sort map@r"},
        .flags =
            [&](CLI::App& app) {
-             app.add_option("TOPIC", topic,
-                            "weights: published files; presets: published experiments");
+             app.add_option("TOPIC", asked.topic,
+                            "weights: published files; presets: published experiments; runs: "
+                            "those in a folder, the best first");
+             app.add_option("FOLDER", asked.folder, "of the runs, looked through to its depth")
+                 ->capture_default_str();
+             app.add_option("--filter", asked.runs.filter,
+                            "runs whose name this regular expression is found in")
+                 ->type_name("REGEX");
+             app.add_option("--sort", asked.runs.sort,
+                            "the metric that orders runs; without, the one that chose their epochs")
+                 ->type_name("METRIC");
            },
        .run =
            [&](const dml::Terminal& terminal) {
-             if (!topic.empty()) {
-               terminal.print(topic_text(topic, terminal.json));
+             if (!asked.topic.empty()) {
+               terminal.print(topic_text(asked, terminal.json));
                return 0;
              }
              const Json json = info();

@@ -14,7 +14,7 @@ void EvaluationFlags::add_to(CLI::App& app) {
 }
 
 void EvaluationFlags::add_model_flags(CLI::App& app) {
-  app.add_option("INPUT", input, "folder of a run, checkpoint, or converted weights");
+  app.add_option("INPUT", input, "folder of a run or of many, checkpoint, or converted weights");
   app.add_option("--net", net, "the net, where the weights do not say it")->type_name("NAME");
   app.add_option("--checkpoint", checkpoint, "which one of a run: best, last")
       ->type_name("NAME")

@@ -79,13 +79,15 @@ std::string figures_table(const std::vector<std::pair<std::string, Figures>>& ro
   for (const auto& [title, figures] : rows)
     for (const auto& [name, value] : figures)
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  std::string table = fmt::format("{:<28}", "");
+  std::size_t left = 26;
+  for (const auto& [title, figures] : rows) left = std::max(left, title.size());
+  std::string table = fmt::format("{:<{}}", "", left + 2);
   const auto width = [](const std::string& name) {
     return std::max<std::size_t>(7, heading(name).size() + 2);
   };
   for (const std::string& name : names) table += fmt::format("{:>{}}", heading(name), width(name));
   for (const auto& [title, figures] : rows) {
-    table += fmt::format("\n  {:<26}", title);
+    table += fmt::format("\n  {:<{}}", title, left);
     for (const std::string& name : names) {
       const double value = figure(figures, name, std::nan(""));
       table += fmt::format("{:>{}}", cell(name, value), width(name));
