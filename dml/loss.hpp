@@ -53,6 +53,8 @@ class Loss {
     std::int64_t epochs = 0;    ///< of the run; 0 when not known
     std::int64_t images = 0;    ///< of the training set; 0 when not known
     LinearInit classifier{};    ///< how the net wants a classifier to begin (Net::classifier_init)
+    DType products = DType::f32;  ///< bf16 in a run of --precision bf16: layers that a loss brings
+                                  ///< may multiply in it; all else of a loss is f32
   };
 
   /// What a loss sees of one training batch of n images. Values are f32 (f64 in checks).

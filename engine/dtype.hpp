@@ -113,4 +113,10 @@ template <class Fn> decltype(auto) visit_stored(DType type, Fn&& fn) {
   return visit_float(type, fn);
 }
 
+/// The same without f64, for cpu kernels: T is float or BFloat16.
+template <class Fn> decltype(auto) visit_narrow(DType type, Fn&& fn) {
+  if (type == DType::bf16) return fn.template operator()<BFloat16>();
+  return fn.template operator()<float>();
+}
+
 }  // namespace dml

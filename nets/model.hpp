@@ -33,6 +33,7 @@ class Model {
   /// or bf16). Parameters and their gradients, statistics of batch norm, pooled features and all
   /// behind them stay in f32, and so does inference.
   void train_in(DType type) { training_type_ = type; }
+  DType training_type() const { return training_type_; }
 
   Net& net() { return *net_; }
   const Net& net() const { return *net_; }

@@ -79,12 +79,6 @@ struct Affine {
   }
 };
 
-/// Calls fn.operator()<T>() with the element type of a map: float or BFloat16. What is per channel
-/// is f32 always.
-template <class Fn> void visit_map(const Tensor& x, const Fn& fn) {
-  x.dtype() == DType::bf16 ? fn.template operator()<BFloat16>() : fn.template operator()<float>();
-}
-
 /// y = relu((x - center) scale + shift + add) for rows [first, last).
 template <class T, bool relu, bool has_add>
 void scale_rows(const Tensor& x, const Tensor& add, const Affine& by, Tensor& y, std::int64_t first,
@@ -122,7 +116,7 @@ void apply_given(Device& device, const Tensor& x, const Tensor& weight, const Te
                  const Tensor& add, const Tensor& mean, const Tensor& inv_std, bool relu,
                  Tensor& y) {
   const Affine by(weight, bias, mean, inv_std, {});
-  visit_map(x, [&]<class T>() { apply_affine<T>(device, x, add, by, relu, y); });
+  visit_narrow(x.dtype(), [&]<class T>() { apply_affine<T>(device, x, add, by, relu, y); });
 }
 
 void move(Tensor& running, std::size_t c, double momentum, double batch) {
@@ -189,7 +183,7 @@ void train_on(Device& device, const Tensor& x, const Tensor& weight, const Tenso
 void train(Device& device, const Tensor& x, const Tensor& weight, const Tensor& bias,
            const Tensor& add, const BatchNormOptions& options, RunningStatistics& running,
            Tensor& mean, Tensor& inv_std, Tensor& y) {
-  visit_map(x, [&]<class T>() {
+  visit_narrow(x.dtype(), [&]<class T>() {
     train_on<T>(device, x, weight, bias, add, options, running, mean, inv_std, y);
   });
 }
@@ -301,7 +295,7 @@ void backward_on(Device& device, const Tensor& x, const Tensor& y, const Tensor&
 void backward(Device& device, const Tensor& x, const Tensor& y, const Tensor& weight,
               const Tensor& mean, const Tensor& inv_std, const BatchNormOptions& options,
               const Tensor& dy, Tensor& dx, Tensor& dadd, Tensor& dweight, Tensor& dbias) {
-  visit_map(x, [&]<class T>() {
+  visit_narrow(x.dtype(), [&]<class T>() {
     backward_on<T>(device, x, y, weight, mean, inv_std, options, dy, dx, dadd, dweight, dbias);
   });
 }

@@ -31,12 +31,6 @@ onednn::Convolution describe(const Shape& x, const Shape& weight, const Shape& y
           type == DType::bf16};
 }
 
-/// Calls fn.operator()<T>() with the element type of maps and weights: float or BFloat16.
-template <class Fn> auto visit_map(const Tensor& x, const Fn& fn) {
-  return x.dtype() == DType::bf16 ? fn.template operator()<BFloat16>()
-                                  : fn.template operator()<float>();
-}
-
 /// The weights with both axes of the window reversed, [k, r, s, c] as before.
 template <class T> Tensor flipped(Device& device, const Tensor& weight) {
   const std::int64_t taps = weight.dim(1) * weight.dim(2), c = weight.dim(3);
@@ -141,8 +135,9 @@ bool library_backward_data(Device& device, const Tensor& dy, const Tensor& weigh
 
 void backward_data(Device& device, const Tensor& dy, const Tensor& weight,
                    const Conv2dOptions& options, Tensor& dx) {
-  if (visit_map(
-          dy, [&]<class T>() { return library_backward_data<T>(device, dy, weight, options, dx); }))
+  if (visit_narrow(dy.dtype(), [&]<class T>() {
+        return library_backward_data<T>(device, dy, weight, options, dx);
+      }))
     return;
   if (dy.dtype() != DType::bf16) return columns::backward_data(device, dy, weight, options, dx);
   Tensor result = device.empty(dx.shape(), DType::f32);

@@ -87,32 +87,38 @@ cublasLtMatmulAlgo_t choose(cuda::Libraries& libraries, const cuda::MatmulKey& k
 
 /// y = beta y: what is left of a product whose inner size is 0.
 template <class T> void scale(cuda::Context& context, double beta, Tensor& y) {
+  using W = Work<T>;
   T* out = y.raw<T>();
   const std::int64_t pitch = y.pitch();
-  const T factor = static_cast<T>(beta);
-  cuda::for_each_cell(context, y.row_count(), y.row_length(),
-                      [=] __device__(std::int64_t r, std::int64_t c) {
-                        T& cell = out[r * pitch + c];
-                        cell = factor == T(0) ? T(0) : factor * cell;
-                      });
+  const W factor = static_cast<W>(beta);
+  cuda::for_each_cell(
+      context, y.row_count(), y.row_length(), [=] __device__(std::int64_t r, std::int64_t c) {
+        T& cell = out[r * pitch + c];
+        cell = static_cast<T>(factor == W(0) ? W(0) : factor * static_cast<W>(cell));
+      });
 }
 
+cudaDataType_t type_of(const Tensor& tensor) {
+  if (tensor.dtype() == DType::bf16) return CUDA_R_16BF;
+  return tensor.dtype() == DType::f64 ? CUDA_R_64F : CUDA_R_32F;
+}
+
+/// T: what is added up in, and of alpha and beta.
 template <class T>
 void product(cuda::Context& context, const Tensor& a, const Tensor& b, Transpose transpose,
              double alpha, double beta, Tensor& y) {
   constexpr bool wide = sizeof(T) == 8;
-  constexpr cudaDataType_t type = wide ? CUDA_R_64F : CUDA_R_32F;
   const std::int64_t batches = y.rank() == 3 ? y.dim(0) : 1;
   const std::int64_t inner = transpose.a ? a.dim(-2) : a.dim(-1);
   if (y.size() == 0) return;
-  if (inner == 0) return scale<T>(context, beta, y);
+  if (inner == 0) return visit_stored(y.dtype(), [&]<class S>() { scale<S>(context, beta, y); });
   // Column-major: y^T = op(b)^T op(a)^T, so b comes first.
   const Matrix first = matrix(b), second = matrix(a), result = matrix(y);
   const cublasOperation_t first_op = transpose.b ? CUBLAS_OP_T : CUBLAS_OP_N;
   const cublasOperation_t second_op = transpose.a ? CUBLAS_OP_T : CUBLAS_OP_N;
   Operation operation;
   check(cublasLtMatmulDescCreate(&operation.handle, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
-                                 type),
+                                 wide ? CUDA_R_64F : CUDA_R_32F),
         "cublasLtMatmulDescCreate");
   check(cublasLtMatmulDescSetAttribute(operation.handle, CUBLASLT_MATMUL_DESC_TRANSA, &first_op,
                                        sizeof first_op),
@@ -121,21 +127,22 @@ void product(cuda::Context& context, const Tensor& a, const Tensor& b, Transpose
                                        sizeof second_op),
         "cublasLtMatmulDescSetAttribute");
   Layout first_layout, second_layout, result_layout;
-  describe(first_layout, first, type, batches);
-  describe(second_layout, second, type, batches);
-  describe(result_layout, result, type, batches);
-  const cuda::MatmulKey key{result.rows,
-                            result.columns,
-                            inner,
-                            batches,
-                            first.pitch,
-                            second.pitch,
-                            result.pitch,
-                            std::int64_t{transpose.a} + 2 * std::int64_t{transpose.b},
-                            sizeof(T),
-                            first.alignment,
-                            second.alignment,
-                            result.alignment};
+  describe(first_layout, first, type_of(b), batches);
+  describe(second_layout, second, type_of(a), batches);
+  describe(result_layout, result, type_of(y), batches);
+  const cuda::MatmulKey key{
+      result.rows,
+      result.columns,
+      inner,
+      batches,
+      first.pitch,
+      second.pitch,
+      result.pitch,
+      std::int64_t{transpose.a} + 2 * std::int64_t{transpose.b},
+      static_cast<std::int64_t>(8 * item_size(a.dtype()) + item_size(y.dtype())),
+      first.alignment,
+      second.alignment,
+      result.alignment};
   cuda::Libraries& libraries = context.libraries();
   const cublasLtMatmulAlgo_t algorithm =
       choose(libraries, key, operation, first_layout, second_layout, result_layout);
@@ -151,7 +158,8 @@ void product(cuda::Context& context, const Tensor& a, const Tensor& b, Transpose
 void multiply(Device& device, const Tensor& a, const Tensor& b, Transpose transpose, double alpha,
               double beta, Tensor& y) {
   cuda::Context& context = cuda::context_of(device);
-  visit_float(y.dtype(), [&]<class T>() { product<T>(context, a, b, transpose, alpha, beta, y); });
+  y.dtype() == DType::f64 ? product<double>(context, a, b, transpose, alpha, beta, y)
+                          : product<float>(context, a, b, transpose, alpha, beta, y);
 }
 
 template <class T> void shift_rows(cuda::Context& context, const Tensor& bias, Tensor& y) {
@@ -185,7 +193,8 @@ void sum_rows(Device& device, const Tensor& x, Tensor& sum) {
 }
 
 const bool matmul_added =
-    kernel::matmul.add(Backend::cuda, multiply) && kernel::add_bias.add(Backend::cuda, add_bias) &&
+    kernel::matmul.add(Backend::cuda, multiply) && kernel::matmul.takes_bf16(Backend::cuda) &&
+    kernel::add_bias.add(Backend::cuda, add_bias) &&
     kernel::sum_rows.add(Backend::cuda, sum_rows) && kernel::sum_rows.takes_bf16(Backend::cuda);
 
 }  // namespace

@@ -7,11 +7,25 @@
 namespace dml {
 namespace {
 
-void matmul(Device&, const Tensor& a, const Tensor& b, Transpose transpose, double alpha,
+cpu::onednn::Matrices matrices_of(const Tensor& x, bool transposed) {
+  return {x.raw_bytes(), x.pitch(), x.dim(-2) * x.pitch(), transposed, x.dtype() == DType::bf16};
+}
+
+void matmul(Device& device, const Tensor& a, const Tensor& b, Transpose transpose, double alpha,
             double beta, Tensor& y) {
   const std::int64_t m = y.dim(-2), n = y.dim(-1), k = a.dim(transpose.a ? -2 : -1);
   const std::int64_t matrices = y.rank() == 3 ? y.dim(0) : 1;
   if (y.size() == 0) return;
+  if (a.dtype() == DType::bf16) {
+    if (k > 0 && cpu::onednn::multiply(matrices, m, n, k, static_cast<float>(alpha),
+                                       matrices_of(a, transpose.a), matrices_of(b, transpose.b),
+                                       static_cast<float>(beta), matrices_of(y, false)))
+      return;
+    Tensor wide = widen(device, y);
+    matmul(device, widen(device, a), widen(device, b), transpose, alpha, beta, wide);
+    if (!wide.shares_memory(y)) convert(device, wide, y);
+    return;
+  }
   for (std::int64_t g = 0; g < matrices; ++g)
     cpu::onednn::multiply(m, n, k, static_cast<float>(alpha),
                           {a.raw<float>() + g * a.dim(-2) * a.pitch(), a.pitch(), transpose.a},
@@ -49,12 +63,13 @@ template <class T> void add_up(Device& device, const Tensor& x, Tensor& sum) {
 }
 
 void bias_gradient(Device& device, const Tensor& x, Tensor& sum) {
-  x.dtype() == DType::bf16 ? add_up<BFloat16>(device, x, sum) : add_up<float>(device, x, sum);
+  visit_narrow(x.dtype(), [&]<class T>() { add_up<T>(device, x, sum); });
 }
 
 const bool matmul_cpu_added =
-    kernel::matmul.add(Backend::cpu, matmul) && kernel::add_bias.add(Backend::cpu, bias) &&
-    kernel::sum_rows.add(Backend::cpu, bias_gradient) && kernel::sum_rows.takes_bf16(Backend::cpu);
+    kernel::matmul.add(Backend::cpu, matmul) && kernel::matmul.takes_bf16(Backend::cpu) &&
+    kernel::add_bias.add(Backend::cpu, bias) && kernel::sum_rows.add(Backend::cpu, bias_gradient) &&
+    kernel::sum_rows.takes_bf16(Backend::cpu);
 
 }  // namespace
 }  // namespace dml

@@ -60,11 +60,6 @@ template <class T> struct Map {
   }
 };
 
-/// Calls fn.operator()<T>() with the element type of a map: float or BFloat16.
-template <class Fn> void visit_map(const Tensor& x, const Fn& fn) {
-  x.dtype() == DType::bf16 ? fn.template operator()<BFloat16>() : fn.template operator()<float>();
-}
-
 /// Channels whose running maximum stays in registers or the first-level cache.
 constexpr std::int64_t strip = 64;
 
@@ -126,7 +121,7 @@ void max_values(Device& device, const Tensor& in, const Pool2dOptions& options, 
 
 void max_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y,
                  Tensor& index) {
-  visit_map(x, [&]<class T>() { max_values<T>(device, x, options, y, index); });
+  visit_narrow(x.dtype(), [&]<class T>() { max_values<T>(device, x, options, y, index); });
 }
 
 /// Outputs whose windows reach place `at` of the map: first .. last - 1.
@@ -165,7 +160,7 @@ void gather(Device& device, const Tensor& gradient, const Pool2dOptions& options
 void max_backward(Device& device, const Tensor& gradient, const Tensor& index,
                   const Pool2dOptions& options, Tensor& result) {
   const Map<const std::int32_t> places(index);
-  visit_map(result, [&]<class T>() {
+  visit_narrow(result.dtype(), [&]<class T>() {
     const Map<const T> dy(gradient);
     gather<T>(device, gradient, options, result,
               [&](float* sum, std::int64_t image, std::int64_t p, std::int64_t q, std::int32_t here,
@@ -209,13 +204,13 @@ void avg_values(Device& device, const Tensor& in, const Pool2dOptions& options, 
 }
 
 void avg_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
-  visit_map(x, [&]<class T>() { avg_values<T>(device, x, options, y); });
+  visit_narrow(x.dtype(), [&]<class T>() { avg_values<T>(device, x, options, y); });
 }
 
 void avg_backward(Device& device, const Tensor& gradient, const Pool2dOptions& options,
                   Tensor& result) {
   const std::int64_t h = result.dim(1), w = result.dim(2);
-  visit_map(result, [&]<class T>() {
+  visit_narrow(result.dtype(), [&]<class T>() {
     const Map<const T> dy(gradient);
     gather<T>(device, gradient, options, result,
               [&](float* sum, std::int64_t image, std::int64_t p, std::int64_t q, std::int32_t,

@@ -113,8 +113,6 @@ std::int64_t Session::epochs_hint() const {
 }
 
 void Session::build() {
-  const std::string& net = config_.name("net");
-  const auto seed = static_cast<std::uint64_t>(config_.integer("seed"));
   const auto head = read<HeadOptions>([&] {
     Settings settings;
     for (const Config::Value& value : config_.values())
@@ -122,7 +120,8 @@ void Session::build() {
     return settings;
   }());
   const Scope root(store_);
-  model_ = std::make_unique<Model>(Model::make(net, config_.settings("net"), head, root));
+  model_ = std::make_unique<Model>(
+      Model::make(config_.name("net"), config_.settings("net"), head, root));
   if (config_.text("precision") == "bf16") model_->train_in(DType::bf16);
   Net& base = model_->net();
   base.check_input(config_.integer("image_size"), config_.integer("image_size"));
@@ -135,14 +134,15 @@ void Session::build() {
                                 .classes = data_.classes,
                                 .epochs = epochs_hint(),
                                 .images = static_cast<std::int64_t>(data_.train.size()),
-                                .classifier = base.classifier_init(model_->dim())});
+                                .classifier = base.classifier_init(model_->dim()),
+                                .products = model_->training_type()});
   std::vector<std::int64_t> labels;
   for (const Item& item : data_.train) labels.push_back(item.label);
   const bool own_size = config_.all_settings("sampler").count("classes") > 0;
   sampler_ = Registry<Sampler>::make(config_.name("sampler"), config_.settings("sampler"),
                                      {.labels = labels,
                                       .batch_size = own_size ? 0 : config_.integer("batch_size"),
-                                      .seed = seed,
+                                      .seed = static_cast<std::uint64_t>(config_.integer("seed")),
                                       .groups = super_classes(data_.train)});
   require_batches();
   load_weights_file();

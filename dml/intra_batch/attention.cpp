@@ -52,23 +52,24 @@ Aggregator aggregator_of(const std::string& name) {
   throw UsageError(fmt::format("no aggregator named '{}'; known: add, mean, max", name));
 }
 
-Var attention_weights(const Var& queries, const Var& keys, const Graph& graph) {
+Var attention_weights(const Var& queries, const Var& keys, const Graph& graph, DType products) {
   const double scale = 1 / std::sqrt(static_cast<double>(queries.dim(3)));
-  Var scores = matmul(queries, keys, {.b = true}) * scale;  // [g, h, target, source]
+  Var scores = matmul(queries, keys, {.b = true}, products) * scale;  // [g, h, target, source]
   if (graph.barrier.defined()) scores = scores + for_heads(graph.barrier, scores.shape());
   return softmax_plus_one(scores);
 }
 
-Var aggregate(const Var& weights, const Var& values, const Graph& graph, Aggregator aggregator) {
+Var aggregate(const Var& weights, const Var& values, const Graph& graph, Aggregator aggregator,
+              DType products) {
   if (aggregator == Aggregator::max) return largest(weights, values, graph);
-  const Var sums = matmul(weights, values);  // [g, h, n, d / h]
+  const Var sums = matmul(weights, values, {}, products);  // [g, h, n, d / h]
   if (aggregator == Aggregator::add) return sums;
   if (!graph.barrier.defined()) return sums / static_cast<double>(graph.nodes);
   return sums / incoming(graph, sums.shape());
 }
 
-Var Attention::Layer::operator()(const Var& x) const {
-  return linear(x, x.leaf(*weight), x.leaf(*bias));
+Var Attention::Layer::operator()(const Var& x, DType products) const {
+  return linear(x, x.leaf(*weight), x.leaf(*bias), products);
 }
 
 Attention::Layer Attention::make(const Scope& scope, std::int64_t dim) {
@@ -95,11 +96,14 @@ Var Attention::operator()(const Var& x, const Graph& graph, const Drop& drop) co
   const auto heads = [&](const Var& all) {  // [g n, d] -> [g, h, n, d / h]
     return permute(reshape(all, {graph.groups, graph.nodes, h, d / h}), {0, 2, 1, 3});
   };
-  Var weights = attention_weights(heads(query_(x)), heads(key_(x)), graph);
+  const DType products = products_of(x, options_.products);
+  Var weights =
+      attention_weights(heads(query_(x, products)), heads(key_(x, products)), graph, products);
   if (drop) weights = drop(DropPlace::weights, weights);
   if (options_.use_attributes) weights = weights * for_heads(graph.attributes, weights.shape());
-  const Var message = aggregate(weights, heads(value_(x)), graph, options_.aggregator);
-  return out_(reshape(permute(message, {0, 2, 1, 3}), {x.dim(0), d}));
+  const Var message =
+      aggregate(weights, heads(value_(x, products)), graph, options_.aggregator, products);
+  return out_(reshape(permute(message, {0, 2, 1, 3}), {x.dim(0), d}), products);
 }
 
 }  // namespace dml::intra_batch

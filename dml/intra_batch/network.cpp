@@ -52,8 +52,9 @@ const NetworkOptions& network_options(const NetworkOptions& options) {
 
 }  // namespace
 
-Var Dense::operator()(const Var& x) const {
-  return linear(x, x.leaf(*weight), bias == nullptr ? Var{} : x.leaf(*bias));
+Var Dense::operator()(const Var& x, DType products) const {
+  return linear(x, x.leaf(*weight), bias == nullptr ? Var{} : x.leaf(*bias),
+                products_of(x, products));
 }
 
 Var Neck::operator()(const Var& x, bool live) const {
@@ -75,7 +76,8 @@ Layer::Layer(const LayerOptions& options, const Scope& scope, std::int64_t dim)
     : options_(options),
       attention_({.heads = options.heads,
                   .aggregator = aggregator_of(options.aggregator),
-                  .use_attributes = options.mult_attr},
+                  .use_attributes = options.mult_attr,
+                  .products = options.products},
                  scope / "att", dim) {
   if (options.mlp) {
     first_ = make_dense(scope / "linear1", dim, 4 * dim);
@@ -91,8 +93,8 @@ Var Layer::operator()(const Var& in, const Graph& graph, const Drop& drop) const
   if (norm1_) x = apply_norm(*norm1_, x);
   Var update = x;
   if (first_) {
-    const Var hidden = dropped(drop, DropPlace::hidden, relu((*first_)(x)));
-    update = dropped(drop, DropPlace::update, (*second_)(hidden));
+    const Var hidden = dropped(drop, DropPlace::hidden, relu((*first_)(x, options_.products)));
+    update = dropped(drop, DropPlace::update, (*second_)(hidden, options_.products));
   }
   x = options_.res2 ? x + update : update;
   return norm2_ ? apply_norm(*norm2_, x) : x;
@@ -123,13 +125,13 @@ void Network::add_classifier(const Scope& scope, int index, std::int64_t classes
 }
 
 Var Network::classify(const Classifier& one, const Var& x) const {
-  return one.dense(one.neck ? (*one.neck)(x, live_) : x);
+  return one.dense(one.neck ? (*one.neck)(x, live_) : x, options_.layer.products);
 }
 
 Refined Network::operator()(const Var& nodes, std::int64_t groups, const Drop& drop,
                             bool want_logits) const {
   const Graph graph = make_graph(nodes, groups, options_.graph, options_.layer.mult_attr);
-  Var x = projection_(nodes);
+  Var x = projection_(nodes, options_.layer.products);
   std::vector<Var> outputs;
   for (const Layer& layer : layers_) outputs.push_back(x = layer(x, graph, drop));
   if (options_.cat) outputs = {concat(outputs, 1)};

@@ -14,7 +14,8 @@ namespace dml::intra_batch {
 struct Dense {
   Parameter* weight = nullptr;
   Parameter* bias = nullptr;
-  Var operator()(const Var& x) const;
+  /// @param products  of matrices in training, @see products_of
+  Var operator()(const Var& x, DType products) const;
 };
 
 /// Batch norm in front of a classifier; its bias is not trained.
@@ -32,6 +33,7 @@ struct LayerOptions {
   bool mlp = true;
   bool res1 = true, res2 = true;
   bool norm1 = true, norm2 = true;
+  DType products = DType::f32;  ///< of matrices in training: bf16 or exact
 };
 
 /// One layer of message passing, a transformer's with its norms behind:

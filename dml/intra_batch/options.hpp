@@ -101,7 +101,7 @@ struct Options {
   };
 
   /// The part that the network is made of.
-  NetworkOptions network() const {
+  NetworkOptions network(DType products = DType::f32) const {
     return {.layers = num_layers,
             .layer = {.heads = num_heads,
                       .aggregator = aggregator,
@@ -110,7 +110,8 @@ struct Options {
                       .res1 = res1,
                       .res2 = res2,
                       .norm1 = norm1,
-                      .norm2 = norm2},
+                      .norm2 = norm2,
+                      .products = products},
             .red = red,
             .cat = cat,
             .every = every,

@@ -84,7 +84,7 @@ class IntraBatch final : public Loss {
       : options_(std::move(options)),
         terms_(terms_of(options_.terms)),
         classes_(setup.classes),
-        network_(options_.network(), setup.scope / "mpn", setup.dim, setup.classes),
+        network_(options_.network(setup.products), setup.scope / "mpn", setup.dim, setup.classes),
         teacher_(options_.teacher, has("distillSh") || has("distillKL"),
                  has("ofpre") || has("distance")) {
     const Scope place = setup.scope / "classifier";

@@ -252,4 +252,31 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Matri
                       std::to_string(static_cast<int>(status)));
 }
 
+bool multiply(std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
+              const Matrices& a, const Matrices& b, float beta, const Matrices& y) {
+  const auto view = [&](const Matrices& x, std::int64_t rows, std::int64_t columns) {
+    const memory::dims strides{x.step, x.transposed ? 1 : x.pitch, x.transposed ? x.pitch : 1};
+    return memory::desc({count, rows, columns}, x.bf16 ? bf16 : f32, strides);
+  };
+  dnnl::post_ops after;
+  if (alpha != 1) after.append_eltwise(1.0F, dnnl::algorithm::eltwise_linear, alpha, 0.0F);
+  if (beta != 0) after.append_sum(beta);
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(after);
+  try {  // oneDNN keeps what it builds by description
+    const dnnl::matmul::primitive_desc description({view(a, m, k), view(b, k, n), view(y, m, n)},
+                                                   attributes, engine());
+    if (std::string(description.impl_info_str()).find("ref") != std::string::npos) return false;
+    dnnl::matmul(description)
+        .execute(stream(), {{DNNL_ARG_SRC, on(description.src_desc(), a.data)},
+                            {DNNL_ARG_WEIGHTS, on(description.weights_desc(), b.data)},
+                            {DNNL_ARG_DST, on(description.dst_desc(), y.data)}});
+    stream().wait();
+    return true;
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments) return false;
+    throw DeviceError(std::string("oneDNN: a matrix product: ") + error.what());
+  }
+}
+
 }  // namespace dml::cpu::onednn

@@ -69,4 +69,18 @@ struct Matrix {
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, Matrix a, Matrix b,
               float beta, float* y, std::int64_t pitch);
 
+/// Row-major matrices of bf16 (y: or of f32), `step` elements from one to the next.
+struct Matrices {
+  const void* data;
+  std::int64_t pitch, step;
+  bool transposed = false;
+  bool bf16 = true;
+};
+
+/// The same for `count` products of bf16, which are added up in f32. Returns false, having done
+/// nothing, when oneDNN has none but its reference implementation, as on processors without
+/// AVX-512.
+bool multiply(std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
+              const Matrices& a, const Matrices& b, float beta, const Matrices& y);
+
 }  // namespace dml::cpu::onednn

@@ -7,6 +7,7 @@
 
 #include "engine/file.hpp"
 #include "tests/temporary_folder.hpp"
+#include "tests/text.hpp"
 
 namespace dml::testing {
 namespace {
@@ -65,10 +66,6 @@ Outcome run(
   arguments.insert(arguments.begin(), "example");
   return captured(
       [&] { return run_tool(static_cast<int>(arguments.size()), arguments.data(), tool); });
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("tools: help, version and completion need no other argument") {

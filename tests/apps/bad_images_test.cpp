@@ -5,15 +5,14 @@
 
 #include "engine/file.hpp"
 #include "tests/apps/process.hpp"
+#include "tests/text.hpp"
 
 using namespace dml::test;
 namespace fs = std::filesystem;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using dml::testing::contains;
 
 /// A copy of the pictures of which one for training is no picture and one for testing is cut off.
 struct Spoilt {

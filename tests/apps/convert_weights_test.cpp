@@ -8,6 +8,7 @@
 #include "engine/safetensors.hpp"
 #include "tests/places.hpp"
 #include "tests/temporary_folder.hpp"
+#include "tests/text.hpp"
 #include "tests/weights_convert/torch_file.hpp"
 
 namespace dml::testing {
@@ -29,10 +30,6 @@ Outcome run(const TemporaryFolder& folder, const std::string& arguments) {
   std::filesystem::remove(folder / ".out");
   std::filesystem::remove(folder / ".err");
   return outcome;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 std::string six() { return pickle::tensor(pickle::storage("0", 6), 0, {2, 3}, {3, 1}); }

@@ -6,15 +6,14 @@
 
 #include "engine/file.hpp"
 #include "tests/apps/process.hpp"
+#include "tests/text.hpp"
 
 using namespace dml::test;
 namespace fs = std::filesystem;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using dml::testing::contains;
 
 /// Three runs: two that ended, in folders of different depth, and one that has no end.
 struct Runs {

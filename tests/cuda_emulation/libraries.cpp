@@ -6,10 +6,12 @@
 
 namespace {
 
-template <class T>
-cublasStatus_t product_of(const FakeProduct& product, T alpha, const T* a, const FakeLayout& la,
-                          const T* b, const FakeLayout& lb, T beta, const T* c, T* d,
+/// T: of alpha and beta; In and Out: of the operands and of the result.
+template <class T, class In = T, class Out = T>
+cublasStatus_t product_of(const FakeProduct& product, T alpha, const In* a, const FakeLayout& la,
+                          const In* b, const FakeLayout& lb, T beta, const Out* c, Out* d,
                           const FakeLayout& ld) {
+  const auto number = [](auto value) { return static_cast<double>(static_cast<T>(value)); };
   const bool a_turned = product.a == CUBLAS_OP_T, b_turned = product.b == CUBLAS_OP_T;
   const std::int64_t inner = a_turned ? la.rows : la.columns;
   if (inner != (b_turned ? lb.columns : lb.rows) || ld.rows != (a_turned ? la.columns : la.rows) ||
@@ -22,12 +24,11 @@ cublasStatus_t product_of(const FakeProduct& product, T alpha, const T* a, const
       for (std::int64_t i = 0; i < ld.rows; ++i) {
         double sum = 0;
         for (std::int64_t k = 0; k < inner; ++k)
-          sum += static_cast<double>(
-                     a[g * la.stride + (a_turned ? k + i * la.leading : i + k * la.leading)]) *
-                 static_cast<double>(
-                     b[g * lb.stride + (b_turned ? j + k * lb.leading : k + j * lb.leading)]);
+          sum += number(a[g * la.stride + (a_turned ? k + i * la.leading : i + k * la.leading)]) *
+                 number(b[g * lb.stride + (b_turned ? j + k * lb.leading : k + j * lb.leading)]);
         const std::int64_t at = g * ld.stride + i + j * ld.leading;
-        d[at] = static_cast<T>(alpha * sum + (beta == 0 ? 0 : beta * c[at]));
+        d[at] =
+            static_cast<Out>(static_cast<T>(alpha * sum + (beta == 0 ? 0 : beta * number(c[at]))));
       }
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -105,12 +106,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, co
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t, void* d, cublasLtMatrixLayout_t d_layout,
                               const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t) {
-  const auto run = [&]<class T>(T) {
-    return product_of(*product, *static_cast<const T*>(alpha), static_cast<const T*>(a), *a_layout,
-                      static_cast<const T*>(b), *b_layout, *static_cast<const T*>(beta),
-                      static_cast<const T*>(c), static_cast<T*>(d), *d_layout);
+  const auto run = [&]<class T, class In, class Out>(T, In, Out) {
+    return product_of(*product, *static_cast<const T*>(alpha), static_cast<const In*>(a), *a_layout,
+                      static_cast<const In*>(b), *b_layout, *static_cast<const T*>(beta),
+                      static_cast<const Out*>(c), static_cast<Out*>(d), *d_layout);
   };
-  return product->type == CUDA_R_64F ? run(double{}) : run(float{});
+  if (a_layout->type != b_layout->type) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (product->type == CUDA_R_64F) return run(double{}, double{}, double{});
+  if (a_layout->type == CUDA_R_32F) return run(float{}, float{}, float{});
+  using Half = dml::BFloat16;
+  return d_layout->type == CUDA_R_16BF ? run(float{}, Half{}, Half{})
+                                       : run(float{}, Half{}, float{});
 }
 
 namespace dml::cuda {

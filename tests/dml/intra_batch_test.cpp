@@ -39,12 +39,15 @@ struct Setting {
   std::unique_ptr<Loss> loss;
   Labels labels = some_labels();
 
-  explicit Setting(Settings settings, DType type = DType::f64)
+  explicit Setting(Settings settings, DType type = DType::f64, DType products = DType::f32)
       : store(device, type),
         x(store.add("x", {images, dim}, init::normal(1))),
-        loss(Registry<Loss>::make(
-            "intra_batch", settings,
-            {.scope = Scope(store) / "loss", .dim = dim, .features = dim, .classes = classes})) {}
+        loss(Registry<Loss>::make("intra_batch", settings,
+                                  {.scope = Scope(store) / "loss",
+                                   .dim = dim,
+                                   .features = dim,
+                                   .classes = classes,
+                                   .products = products})) {}
 
   Var run(std::uint64_t step = 0) {
     const auto tape = Tape::train(device, {3, Purpose::dropout, step});
@@ -130,6 +133,47 @@ TEST_CASE("intra_batch: a teacher's numbers belong to the images of the batch") 
     check_gradients({{"terms", term}, {"teacher", file}, {"scaling_distance", "1"}});
   CHECK_THROWS_WITH_AS(Setting(Settings{{"terms", "ofpre"}}), doctest::Contains("set teacher"),
                        UsageError);
+}
+
+TEST_CASE("intra_batch: in a run of bf16 the message passing multiplies in bf16") {
+  const Settings no_dropout{{"dropout_attention", "0"},
+                            {"dropout_1", "0"},
+                            {"dropout_2", "0"},
+                            {"dropout_mlp", "0"},
+                            {"num_layers", "2"}};
+  struct Step {
+    float value;
+    Tensor gradient;
+  };
+  const auto step = [&](DType products) {
+    Setting setting(no_dropout, DType::f32, products);
+    const Var value = setting.run();
+    value.tape().backward(value);
+    return Step{value.value().raw<float>()[0], setting.x.grad.to_host()};
+  };
+  const Step exact = step(DType::f32), half = step(DType::bf16);
+  CHECK(half.value != exact.value);
+  CHECK(half.value == doctest::Approx(exact.value).epsilon(5e-3));
+  double product = 0, squares = 0, others = 0;
+  for (std::int64_t i = 0; i < images * dim; ++i) {
+    const double a = exact.gradient.raw<float>()[i], b = half.gradient.raw<float>()[i];
+    product += a * b;
+    squares += a * a;
+    others += b * b;
+  }
+  CHECK(others != squares);
+  CHECK(product / std::sqrt(squares * others) > 0.999);
+  // What retrieval compares is exact: the refined features of an inference tape.
+  Device device(Backend::cpu, 1);
+  const auto refined = [&](DType products) {
+    ParameterStore store(device);
+    const Network network({.layer = {.products = products}}, Scope(store), dim, classes);
+    const auto tape = Tape::infer(device);
+    return network(tape->input(normal({30, dim}, 2, DType::f32)), 1, {}).features[0].value();
+  };
+  const Tensor plain = refined(DType::f32), narrow = refined(DType::bf16);
+  for (std::int64_t i = 0; i < plain.size(); ++i)
+    CHECK(plain.raw<float>()[i] == narrow.raw<float>()[i]);
 }
 
 TEST_CASE("intra_batch: twenty steps are the same bits in every run") {

@@ -11,6 +11,7 @@
 #include "ops/cast.hpp"
 #include "ops/concat_channels.hpp"
 #include "ops/conv2d.hpp"
+#include "ops/matmul.hpp"
 #include "ops/pool2d.hpp"
 #include "ops/relu.hpp"
 
@@ -93,6 +94,16 @@ std::vector<Case> cases() {
              return concat_channels(parts, joined);
            },
        .roundings = 3},
+      {.name = "linear",
+       .inputs = {{9, 33}, {17, 33}, {17}},
+       .maps = 1,
+       .run = [](auto& v) { return linear(v[0], v[1], v[2]); },
+       .roundings = 2,    // the product, and with its bias
+       .widened = true},  // the bias
+      {.name = "matmul",
+       .inputs = {{2, 3, 5, 8}, {2, 3, 7, 8}},
+       .maps = 2,
+       .run = [](auto& v) { return matmul(v[0], v[1], {.b = true}); }},
       {.name = "cast",
        .inputs = {{5, 40}},
        .maps = 1,
@@ -117,6 +128,12 @@ Tensor numbers(const Shape& shape, std::uint64_t index) {
   for (std::size_t i = 0; i < values.data<float>().size(); ++i)
     values.data<float>()[i] = static_cast<float>(random.normal(i));
   return values.to(DType::bf16).to(DType::f32);
+}
+
+/// The same, moved so little that rounding to bf16 brings them back.
+Tensor between(Tensor values) {
+  for (float& value : values.data<float>()) value *= 1.0005F;
+  return values;
 }
 
 struct Result {
@@ -188,6 +205,70 @@ TEST_CASE("bf16: the ops of a net round what they store and nothing else") {
         // A gradient in f32 has not been rounded, but for cuDNN's of weights.
         const bool rounded = i < one.maps || backend == Backend::cuda;
         compare(got.gradients[i], want.gradients[i], rounded ? one.roundings : 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("bf16: products of f32 are rounded before they are multiplied, and nothing else") {
+  struct Product {
+    std::string name;
+    std::vector<Shape> inputs;
+    std::function<Var(const std::vector<Var>&, DType)> run;
+  };
+  const std::vector<Product> products{
+      {"linear",
+       {{9, 33}, {17, 33}, {17}},
+       [](auto& v, DType t) { return linear(v[0], v[1], v[2], t); }},
+      {"linear of more dimensions",
+       {{2, 4, 8}, {5, 8}},
+       [](auto& v, DType t) { return linear(v[0], v[1], {}, t); }},
+      {"matmul nn", {{6, 20}, {20, 7}}, [](auto& v, DType t) { return matmul(v[0], v[1], {}, t); }},
+      {"matmul tt",
+       {{20, 6}, {7, 20}},
+       [](auto& v, DType t) {
+         return matmul(v[0], v[1], {true, true}, t);
+       }},
+      {"matmul of stacks",
+       {{2, 3, 5, 8}, {2, 3, 7, 8}},
+       [](auto& v, DType t) { return matmul(v[0], v[1], {.b = true}, t); }},
+      {"matmul of one column",
+       {{5, 1}, {1, 3}},
+       [](auto& v, DType t) { return matmul(v[0], v[1], {}, t); }},
+  };
+  // What bf16 holds is multiplied exactly: so are the inputs and the gradient that is sent back.
+  Device exact(Backend::reference);
+  for (const Product& one : products) {
+    CAPTURE(one.name);
+    const auto results = [&](Device& device, DType type, bool held) {
+      const auto tape = Tape::train(device);
+      std::vector<Var> v;
+      for (std::size_t i = 0; i < one.inputs.size(); ++i) {
+        const Tensor values = numbers(one.inputs[i], i);
+        const bool as_it_is = held || i == 2;  // a bias is not rounded
+        v.push_back(tape->variable(device.upload(as_it_is ? values : between(values))));
+      }
+      const Var y = one.run(v, type);
+      const Tensor sent = numbers(y.shape(), 99);
+      const std::pair<Var, Tensor> output{y, device.upload(held ? sent : between(sent))};
+      tape->backward(std::span(&output, 1));
+      std::vector<Tensor> all{device.dense(y.value()).to_host()};
+      for (const Var& x : v) all.push_back(device.dense(tape->gradient(x)).to_host());
+      for (const Tensor& tensor : all) CHECK(tensor.dtype() == DType::f32);
+      return all;
+    };
+    const auto want = results(exact, DType::f32, true);
+    for (const Backend backend : present_backends()) {
+      CAPTURE(name_of(backend));
+      Device device(backend, 2);
+      const std::int64_t before = widened_calls();
+      const auto held = results(device, DType::bf16, true);
+      if (backend != Backend::reference) CHECK(widened_calls() == before);
+      const auto rounded = results(device, DType::bf16, false);
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        CAPTURE(i);
+        compare(held[i], want[i], 0);
+        if (i < 3) compare(rounded[i], want[i], 0);  // the gradient of a bias is not a product
       }
     }
   }
