@@ -35,6 +35,33 @@ Clusters cluster(Device& device, const Tensor& x, std::span<const std::int64_t> 
   return found;
 }
 
+/// One run of k-means from where the previous clusters lie now.
+Clusters adapted(Device& device, const Tensor& x, std::span<const std::int64_t> previous,
+                 std::int64_t count) {
+  if (count == 1) return Clusters(previous.size(), 0);
+  const std::int64_t d = x.dim(1);
+  std::vector<double> sums(static_cast<std::size_t>(count * d));
+  std::vector<double> images(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < previous.size(); ++i) {
+    if (previous[i] == none) continue;
+    const auto row = x.row<float>(static_cast<std::int64_t>(i));
+    for (std::int64_t c = 0; c < d; ++c)
+      sums[static_cast<std::size_t>(previous[i] * d + c)] +=
+          static_cast<double>(row[static_cast<std::size_t>(c)]);
+    ++images[static_cast<std::size_t>(previous[i])];
+  }
+  Tensor means = Tensor::empty({count, d}, DType::f32);
+  for (std::int64_t k = 0; k < count; ++k) {
+    const double held = images[static_cast<std::size_t>(k)];
+    for (std::int64_t c = 0; c < d; ++c)  // of no images: some image
+      means.raw<float>()[k * d + c] =
+          held > 0 ? static_cast<float>(sums[static_cast<std::size_t>(k * d + c)] / held)
+                   : x.row<float>(k)[static_cast<std::size_t>(c)];
+  }
+  return kmeans(device, x, {.clusters = count, .iterations = 100, .restarts = 1, .centres = means})
+      .cluster;
+}
+
 }  // namespace
 
 Clusters divide_images(Device& device, const Tensor& x, std::span<const std::int64_t> labels,
@@ -47,7 +74,9 @@ Clusters divide_images(Device& device, const Tensor& x, std::span<const std::int
   const auto seed = [&] {
     return options.random_seed ? static_cast<std::int64_t>(sequence.below(999999)) : first_seed;
   };
-  Clusters clusters = cluster(device, x, labels, options.clusters, seed());
+  Clusters clusters = options.adaptive && !previous.empty()
+                          ? adapted(device, x, previous, options.clusters)
+                          : cluster(device, x, labels, options.clusters, seed());
   if (!previous.empty())
     clusters =
         renamed(clusters, match(previous, clusters, options.clusters), options.published_matching);

@@ -11,9 +11,10 @@ namespace dml::division {
 
 /// @see divide_images
 struct DivisionOptions {
-  std::int64_t clusters = 1;                  ///< wanted of this clustering, before any halving
-  bool halve = false;                         ///< every cluster is cut in two afterwards
-  bool published_matching = false;            ///< @see renamed
+  std::int64_t clusters = 1;        ///< wanted of this clustering, before any halving
+  bool halve = false;               ///< every cluster is cut in two afterwards
+  bool published_matching = false;  ///< @see renamed
+  bool adaptive = false;  ///< k-means begins, in one run, with the means of `previous`, if any
   std::optional<std::int64_t> random_seed{};  ///< none: k-means begins with 1234 every time
   std::int64_t epoch = 0;
 };

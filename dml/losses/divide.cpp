@@ -25,6 +25,7 @@ struct DivideOptions {
   std::int64_t force_full_embedding_epoch = 0;
   bool stop_recluster = false, penultimate_for_clusters = true, published_matching = false;
   std::int64_t clustering_random_state = -1;
+  std::string clustering_method = "kmeans";
   bool fixed_mask = false, mask_relu = true, masks_freeze_one_cluster = false;
   bool masks_sum_for_full_emb = false;
   std::string masks_normalize_before_sum = "none", masking_init = "ones";
@@ -60,6 +61,10 @@ struct DivideOptions {
       field("clustering_random_state", &DivideOptions::clustering_random_state,
             "k-means begins anew every time with numbers of this seed; -1: always with the same",
             {-1, 1e9}),
+      field("clustering_method", &DivideOptions::clustering_method,
+            "k-means begins with drawn images, or (kmeans_adaptive_centroids) with the means of "
+            "the clusters before",
+            "kmeans|kmeans_adaptive_centroids"),
       field("fixed_mask", &DivideOptions::fixed_mask,
             "masks are blocks of ones that are halved and not learnt"),
       field("mask_relu", &DivideOptions::mask_relu, "masks are cut at 0 before they are used"),
@@ -294,6 +299,7 @@ class Divide final : public Loss {
     DivisionOptions division{.clusters = learners,
                              .halve = halve,
                              .published_matching = options_.published_matching,
+                             .adaptive = options_.clustering_method != "kmeans",
                              .epoch = view.epoch()};
     if (options_.clustering_random_state >= 0)
       division.random_seed = options_.clustering_random_state;

@@ -95,6 +95,9 @@ Clustering kmeans(Device& device, const Tensor& x, const KMeansOptions& options)
   if (options.iterations < 1 || options.restarts < 1)
     throw UsageError("k-means: at least one iteration and one run are needed");
   require_finite(host, "k-means");
+  const bool given = options.centres.defined();
+  DML_CHECK(!given || (options.centres.shape() == Shape{k, d} && options.restarts == 1),
+            "kmeans: one run can begin with given centres, " + to_string(Shape{k, d}));
 
   faiss::Clustering clustering(static_cast<int>(d), static_cast<int>(k));
   clustering.niter = static_cast<int>(options.iterations);
@@ -102,6 +105,10 @@ Clustering kmeans(Device& device, const Tensor& x, const KMeansOptions& options)
   clustering.seed = static_cast<int>(options.seed);
   clustering.min_points_per_centroid = 1;
   clustering.max_points_per_centroid = std::numeric_limits<int>::max();  // use every row
+  if (given) {
+    const Tensor first = options.centres.to_host().to(DType::f32).dense();
+    clustering.centroids.assign(first.raw<float>(), first.raw<float>() + first.size());
+  }
   Centres centres(device, d);
   clustering.train(n, host.raw<float>(), centres);
 

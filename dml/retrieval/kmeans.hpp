@@ -12,6 +12,7 @@ struct KMeansOptions {
   std::int64_t iterations = 20;
   std::int64_t restarts = 5;  ///< runs from other first centres, the best of which is kept
   std::int64_t seed = 1234;
+  Tensor centres{};  ///< [clusters, d] f32 to begin with, for one run; undefined: rows are drawn
 };
 
 /// What k-means found.

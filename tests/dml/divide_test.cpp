@@ -184,6 +184,33 @@ TEST_CASE("divide: the least assignment is the least of all permutations") {
   }
 }
 
+TEST_CASE("divide: adaptive centroids begin with the clusters before") {
+  // Four groups at the corners of a rectangle: across its longer side is the better cut, the other
+  // one is stable too.
+  Device device(Backend::cpu, 1);
+  constexpr std::int64_t rows = 32;
+  Tensor x({rows, 2}, DType::f32);
+  std::vector<std::int64_t> labels, upper;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const float spread = 0.01F * static_cast<float>(i % 7);
+    x.row<float>(i)[0] = (i % 2 == 0 ? -5.0F : 5.0F) + spread;
+    x.row<float>(i)[1] = (i % 4 < 2 ? -3.0F : 3.0F) - spread;
+    labels.push_back(i / 4);
+    upper.push_back(i % 4 < 2 ? 0 : 1);
+  }
+  std::vector<std::int64_t> before = upper;
+  before[3] = 0;  // was in the wrong one
+  before[5] = none;
+  const auto divided = [&](bool adaptive, std::span<const std::int64_t> previous) {
+    return divide_images(device, x, labels, previous, {.clusters = 2, .adaptive = adaptive});
+  };
+  CHECK(divided(true, before) == upper);
+  CHECK(divided(false, before) != upper);
+  CHECK(divided(true, {}) == divided(false, {}));
+  // A cluster that lost all its images begins with some image.
+  CHECK(count_of(divided(true, std::vector<std::int64_t>(rows, 0))) == 2);
+}
+
 TEST_CASE("divide: negatives are drawn in the proportion of their weights") {
   const DrawRow row{4, 1};
   const std::vector<double> weight{1, 0, 2, 5};
