@@ -13,7 +13,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from formula import Dropout, Random, VECTORS, fill, rounded, stream, write
+from formula import Dropout, fill, Random, rounded, stream, write_trainings
 
 MINE = 4  # Purpose::mine
 SIZES = {"rounds": 20, "merged_from": 14, "learners": 4, "classes": 9, "batch_classes": 4, "batch_images": 3,
@@ -118,16 +118,5 @@ class System:
         return total.item()
 
 
-def main():
-    for name, case in CASES.items():
-        system = System(case)
-        losses = [system.step(number) for number in range(SIZES["rounds"])]
-        tensors = {"out.losses": torch.tensor(losses, dtype=torch.float64)}
-        tensors |= {"out.weights." + key: value for key, value in system.weights.items()}
-        write(VECTORS / f"divide_conquer/parity_{name}.safetensors", tensors,
-              {"op": "divide_conquer_parity", "source": "scripts/parity/divide_conquer.py", **SIZES, **case})
-        print(f"{name}: loss {losses[0]:.6f} -> {losses[-1]:.6f}")
-
-
 if __name__ == "__main__":
-    main()
+    write_trainings("divide_conquer", SIZES, CASES, System)

@@ -120,6 +120,21 @@ class RAdam:
             p.grad = None
 
 
+def write_trainings(group, sizes, cases, make):
+    """Trains every case, and writes its losses and its weights after the last step.
+
+    make(case) is a training: weights by name, buffers if it has any, and step(number), which gives the loss."""
+    for name, case in cases.items():
+        system = make(case)
+        losses = [system.step(number) for number in range(sizes["rounds"])]
+        tensors = {"out.losses": torch.tensor(losses, dtype=torch.float64)}
+        for part in (system.weights, getattr(system, "buffers", {})):
+            tensors |= {"out.weights." + key: value for key, value in part.items()}
+        write(VECTORS / f"{group}/parity_{name}.safetensors", tensors,
+              {"op": f"{group}_parity", "source": f"scripts/parity/{group}.py", **sizes, **case})
+        print(f"{name}: loss {losses[0]:.6f} -> {losses[-1]:.6f}")
+
+
 def write(path, tensors, metadata):
     """Writes a .safetensors file of f64 tensors."""
     header, data = {"__metadata__": {key: str(value) for key, value in metadata.items()}}, b""

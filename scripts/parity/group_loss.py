@@ -12,7 +12,7 @@ functions of names and step numbers.
 import torch
 import torch.nn.functional as F
 
-from formula import RAdam, VECTORS, fill, rounded, stream, write
+from formula import fill, RAdam, rounded, stream, write_trainings
 
 SIZES = {"rounds": 20, "best": 7, "first": 11, "second": 16, "factor": 0.1, "classes": 7, "chunks": 4, "chunk": 4,
          "image": 6, "channels": 10, "momentum": 0.9}
@@ -91,17 +91,5 @@ class System:
         return total.item()
 
 
-def main():
-    for name, case in CASES.items():
-        system = System(case)
-        losses = [system.step(number) for number in range(SIZES["rounds"])]
-        tensors = {"out.losses": torch.tensor(losses, dtype=torch.float64)}
-        for part in (system.weights, system.buffers):
-            tensors |= {"out.weights." + key: value for key, value in part.items()}
-        write(VECTORS / f"group_loss/parity_{name}.safetensors", tensors,
-              {"op": "group_loss_parity", "source": "scripts/parity/group_loss.py", **SIZES, **case})
-        print(f"{name}: loss {losses[0]:.6f} -> {losses[-1]:.6f}")
-
-
 if __name__ == "__main__":
-    main()
+    write_trainings("group_loss", SIZES, CASES, System)

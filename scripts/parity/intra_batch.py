@@ -12,7 +12,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from formula import Dropout, RAdam, VECTORS, fill, rounded, stream, write
+from formula import Dropout, fill, RAdam, rounded, stream, write_trainings
 
 SIZES = {"rounds": 20, "classes": 6, "batch_classes": 4, "batch_images": 3, "image": 6, "channels": 8, "dim": 12,
          "seed": 7, "lr": 0.003, "weight_decay": 0.001, "label_smoothing": 0.1}
@@ -120,17 +120,5 @@ class System:
         return total.item()
 
 
-def main():
-    for name, case in CASES.items():
-        system = System(case)
-        losses = [system.step(number) for number in range(SIZES["rounds"])]
-        tensors = {"out.losses": torch.tensor(losses, dtype=torch.float64)}
-        for part in (system.weights, system.buffers):
-            tensors |= {"out.weights." + key: value for key, value in part.items()}
-        write(VECTORS / f"intra_batch/parity_{name}.safetensors", tensors,
-              {"op": "intra_batch_parity", "source": "scripts/parity/intra_batch.py", **SIZES, **case})
-        print(f"{name}: loss {losses[0]:.6f} -> {losses[-1]:.6f}")
-
-
 if __name__ == "__main__":
-    main()
+    write_trainings("intra_batch", SIZES, CASES, System)

@@ -13,7 +13,7 @@ engine's. Weights and batches are functions of names and step numbers.
 import torch
 import torch.nn.functional as F
 
-from formula import VECTORS, fill, rounded, stream, write
+from formula import fill, rounded, stream, write_trainings
 
 SIZES = {"rounds": 20, "classes": 7, "batch": 12, "image": 6, "channels": 8, "dim": 10, "warm": 4, "decay_every": 10,
          "gamma": 0.5, "weight_decay": 1e-4}
@@ -96,16 +96,5 @@ class System:
         return loss.item()
 
 
-def main():
-    for name, case in CASES.items():
-        system = System(case)
-        losses = [system.step(number) for number in range(SIZES["rounds"])]
-        tensors = {"out.losses": torch.tensor(losses, dtype=torch.float64)}
-        tensors |= {"out.weights." + key: value for key, value in system.weights.items()}
-        write(VECTORS / f"rcdml/parity_{name}.safetensors", tensors,
-              {"op": "rcdml_parity", "source": "scripts/parity/rcdml.py", **SIZES, **case})
-        print(f"{name}: loss {losses[0]:.6f} -> {losses[-1]:.6f}")
-
-
 if __name__ == "__main__":
-    main()
+    write_trainings("rcdml", SIZES, CASES, System)

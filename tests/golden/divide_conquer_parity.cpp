@@ -1,11 +1,8 @@
 // Divide & Conquer: twenty training steps against scripts/parity/divide_conquer.py.
 #include "dml/loss.hpp"
-#include "dml/optimizer.hpp"
-#include "nets/layers.hpp"
 #include "ops/dropout.hpp"
 #include "ops/pool2d.hpp"
 #include "tests/fill.hpp"
-#include "tests/golden/golden.hpp"
 #include "tests/golden/parity.hpp"
 
 namespace dml::golden {
@@ -25,19 +22,15 @@ class QuietEpoch final : public EpochView {
 
 /// The small net of the script: a convolution with a norm whose statistics rest, the mean per
 /// channel, dropout, a linear layer; and the loss of the registry. Image k is of cluster k.
-class Training {
+class Training final : public SmallTraining {
  public:
   explicit Training(Run& run)
-      : given_(run.given()),
-        device_(run.device()),
-        type_(run.type()),
-        store_(run.device(), run.type()),
-        norms_(std::make_shared<NormState>()),
+      : SmallTraining(run),
         first_({Scope(store_), norms_}, "conv1", "bn1", 3, size("channels"),
                Window{.kernel = 3, .pad = 1}),
         embedding_(Scope(store_) / "embedding", size("channels"), size("dim"), init::zeros(),
                    init::zeros()),
-        loss_(Registry<Loss>::make("divide", settings(),
+        loss_(Registry<Loss>::make("divide", loss_settings(),
                                    {.scope = Scope(store_) / "loss",
                                     .dim = size("dim"),
                                     .features = size("channels"),
@@ -48,9 +41,7 @@ class Training {
       if (one.name.rfind("loss.", 0) != 0 ||
           (!given_.flag("fixed_mask") && one.name.rfind("loss.masks.", 0) == 0))
         one.from_file(testing::fill_tensor(one.name, one.file_shape()), device_);
-    optimizer_ = Registry<Optimizer>::make(
-        "adam", {{"lr", given_.text("lr")}, {"weight_decay", given_.text("weight_decay")}},
-        {store_});
+    optimizer_ = optimizer("adam", settings({"lr", "weight_decay"}));
     set("loss.learners", {}, {size("learners")});
     std::vector<std::int64_t> clusters;
     for (std::int64_t i = 0; i < 4 * size("learners"); ++i)
@@ -61,22 +52,19 @@ class Training {
   }
 
   double step(std::int64_t number) {
-    const std::int64_t per_class = size("batch_images");
-    const std::int64_t n = size("batch_classes") * per_class;
-    std::vector<std::int64_t> of;
-    for (std::int64_t i = 0; i < n; ++i) of.push_back((number + i / per_class) % size("classes"));
-    const Labels labels(of, size("classes"));
+    const std::int64_t n = size("batch_classes") * size("batch_images");
+    const Labels of = labels(number, n, size("batch_images"), size("batch_classes"));
     const std::vector<std::int64_t> samples(static_cast<std::size_t>(n), number % size("learners"));
     const auto seed = static_cast<std::uint64_t>(size("seed")),
                index = static_cast<std::uint64_t>(number);
     store_.clear_gradients();
     const auto tape = Tape::train(device_, {seed, Purpose::dropout, index});
-    const Var map = first_(tape->input(images(number, n)));
+    const Var map = first_(tape->input(shifted_images(number, n)));
     const Var pooled = global_avg_pool(map);
     const Var x = embedding_(dropout(pooled, given_.number("dropout")));
     const Var loss = (*loss_)({.embedding = x,
                                .features = pooled,
-                               .labels = labels,
+                               .labels = of,
                                .samples = samples,
                                .epoch = number >= size("merged_from") ? 100 : 1,
                                .step = number,
@@ -86,16 +74,13 @@ class Training {
     return loss.value().item();
   }
 
-  const ParameterStore& store() const { return store_; }
-
  private:
-  std::int64_t size(const std::string& name) const { return given_.integer(name); }
   void set(const std::string& name, const Shape& shape, const std::vector<std::int64_t>& values) {
     store_.find(name)->value =
         device_.upload(Tensor::of<std::int64_t>(shape, std::span<const std::int64_t>(values)));
   }
   /// Noise, and a mean of its own for every image and channel.
-  Tensor images(std::int64_t number, std::int64_t n) const {
+  Tensor shifted_images(std::int64_t number, std::int64_t n) const {
     const std::int64_t side = size("image");
     const std::string end = "." + std::to_string(number);
     Tensor all = testing::fill_stream("images" + end, {n, 3, side, side}, 2).to(DType::f64);
@@ -104,7 +89,7 @@ class Training {
       all.raw<double>()[i] += offsets.raw<double>()[i / (side * side)];
     return to_channels_last(all.to(type_));
   }
-  Settings settings() const {
+  Settings loss_settings() const {
     return {{"nb_clusters", given_.text("learners")},
             {"hierarchy", "none"},
             {"mod_epoch", "1000"},
@@ -118,11 +103,6 @@ class Training {
             {"mask_wd_mult", given_.text("mask_wd_mult")}};
   }
 
-  const Case& given_;
-  Device& device_;
-  DType type_;
-  ParameterStore store_;
-  std::shared_ptr<NormState> norms_;
   ConvNormRelu first_;
   Linear embedding_;
   std::unique_ptr<Loss> loss_;

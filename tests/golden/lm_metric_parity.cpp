@@ -1,6 +1,5 @@
 // LM-Metric: twenty training steps against scripts/parity/lm_metric.py.
 #include "dml/lm_metric/system.hpp"
-#include "dml/optimizer.hpp"
 #include "ops/arithmetic.hpp"
 #include "ops/conv2d.hpp"
 #include "ops/pool2d.hpp"
@@ -29,13 +28,10 @@ template <class F> Tensor table(const std::string& name, const Shape& shape, DTy
 }
 
 /// The small net of the script: a convolution, and the system.
-class Training {
+class Training final : public SmallTraining {
  public:
   explicit Training(Run& run)
-      : given_(run.given()),
-        device_(run.device()),
-        type_(run.type()),
-        store_(run.device(), run.type()),
+      : SmallTraining(run),
         backbone_((Scope(store_) / "backbone")
                       .parameter("weight", {size("hidden"), 3, 3, 3}, init::zeros(),
                                  FileLayout::conv_weight)),
@@ -54,9 +50,7 @@ class Training {
     testing::fill_store(store_);
     for (Parameter& one : store_.all())
       if (one.name.ends_with("is_initialized")) device_.clear(one.value);
-    optimizer_ = Registry<Optimizer>::make(
-        "adam", {{"lr", given_.text("lr")}, {"weight_decay", given_.text("weight_decay")}},
-        {store_});
+    optimizer_ = optimizer("adam", settings({"lr", "weight_decay"}));
   }
 
   double step(std::int64_t round) {
@@ -85,10 +79,7 @@ class Training {
     return loss.value().item();
   }
 
-  const ParameterStore& store() const { return store_; }
-
  private:
-  std::int64_t size(const std::string& name) const { return given_.integer(name); }
   Tensor actions(const std::string& name) const {
     std::vector<std::int64_t> chosen;
     for (const double value : numbers(name, size("batch")))
@@ -97,10 +88,6 @@ class Training {
     return Tensor::of<std::int64_t>({size("batch")}, std::span<const std::int64_t>(chosen));
   }
 
-  const Case& given_;
-  Device& device_;
-  DType type_;
-  ParameterStore store_;
   Parameter& backbone_;
   lm::System system_;
   std::unique_ptr<Optimizer> optimizer_;
