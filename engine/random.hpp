@@ -37,11 +37,12 @@ class Random {
     return child;
   }
 
-  /// The i-th 32 random bits.
-  DML_HOST_DEVICE constexpr std::uint32_t bits(std::uint64_t i) const {
-    const std::uint64_t block = i / 4;
-    std::uint32_t c0 = static_cast<std::uint32_t>(block),
-                  c1 = static_cast<std::uint32_t>(block >> 32U);
+  /// Words 4 b to 4 b + 3 of bits(), at the price of one.
+  struct Block {
+    std::uint32_t word[4];
+  };
+  DML_HOST_DEVICE constexpr Block block(std::uint64_t b) const {
+    std::uint32_t c0 = static_cast<std::uint32_t>(b), c1 = static_cast<std::uint32_t>(b >> 32U);
     std::uint32_t c2 = static_cast<std::uint32_t>(stream_);
     std::uint32_t c3 = static_cast<std::uint32_t>(stream_ >> 32U);
     std::uint32_t k0 = static_cast<std::uint32_t>(seed_),
@@ -56,15 +57,20 @@ class Random {
       k0 += 0x9E3779B9U;
       k1 += 0xBB67AE85U;
     }
-    switch (i % 4) {
+    return {{c0, c1, c2, c3}};
+  }
+  /// The i-th 32 random bits.
+  DML_HOST_DEVICE constexpr std::uint32_t bits(std::uint64_t i) const {
+    const Block words = block(i / 4);
+    switch (i % 4) {  // no index: a GPU would put the words into memory for it
       case 0:
-        return c0;
+        return words.word[0];
       case 1:
-        return c1;
+        return words.word[1];
       case 2:
-        return c2;
+        return words.word[2];
       default:
-        return c3;
+        return words.word[3];
     }
   }
 
@@ -77,8 +83,10 @@ class Random {
     return static_cast<double>(bits64(i) >> 11U) * 0x1p-53;
   }
   /// The i-th uniform float in [0, 1), 24 bits of bits(i).
-  DML_HOST_DEVICE constexpr float uniform_float(std::uint64_t i) const {
-    return static_cast<float>(bits(i) >> 8U) * 0x1p-24F;
+  DML_HOST_DEVICE constexpr float uniform_float(std::uint64_t i) const { return unit(bits(i)); }
+  /// 32 random bits as a float in [0, 1).
+  DML_HOST_DEVICE static constexpr float unit(std::uint32_t bits) {
+    return static_cast<float>(bits >> 8U) * 0x1p-24F;
   }
   /// The i-th standard normal double (Box-Muller on uniforms 2i and 2i+1).
   double normal(std::uint64_t i) const {

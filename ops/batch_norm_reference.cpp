@@ -124,6 +124,7 @@ const bool batch_norm_reference_added =
     kernel::batch_norm_train.add(Backend::reference, train) &&
     kernel::batch_norm_apply.add(Backend::reference, apply_given) &&
     kernel::inverse_deviation.add(Backend::reference, inverse) &&
+    kernel::inverse_deviation.add(Backend::cpu, inverse) &&  // one number a channel
     kernel::batch_norm_bwd.add(Backend::reference, backward);
 
 }  // namespace

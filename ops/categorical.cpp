@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "ops/lines.hpp"
+
 namespace dml {
 namespace {
 
-void reference(Device&, const Tensor& weight, const Random& random, Tensor& place, Tensor& found) {
+void draw(Device& device, const Tensor& weight, const Random& random, Tensor& place,
+          Tensor& found) {
   const CategoricalRow row{weight.dim(1)};
-  visit_float(weight.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < weight.dim(0); ++i) {
+  const std::int64_t n = weight.dim(0);
+  all_lines(device, weight.dtype(), n, row.k, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t at =
           row.draw(weight.raw<T>() + i * row.k, random.uniform(static_cast<std::uint64_t>(i)));
       place.raw<std::int64_t>()[i] = std::max<std::int64_t>(at, 0);
@@ -17,7 +21,8 @@ void reference(Device&, const Tensor& weight, const Random& random, Tensor& plac
   });
 }
 
-const bool categorical_added = kernel::categorical.add(Backend::reference, reference);
+const bool categorical_added = kernel::categorical.add(Backend::reference, draw) &&
+                               kernel::categorical.add(Backend::cpu, draw);
 
 }  // namespace
 

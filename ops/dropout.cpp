@@ -10,8 +10,16 @@ template <class T>
 void draw(double p, const Random& random, Tensor& mask, std::int64_t first, std::int64_t last) {
   const T kept = T(1 / (1 - p));
   const float bound = static_cast<float>(p);
-  for (std::int64_t i = first; i < last; ++i)
-    mask.raw<T>()[i] = random.uniform_float(static_cast<std::uint64_t>(i)) >= bound ? kept : T(0);
+  T* const to = mask.raw<T>();
+  std::int64_t i = first;
+  for (; i < last && i % 4 != 0; ++i)
+    to[i] = random.uniform_float(static_cast<std::uint64_t>(i)) >= bound ? kept : T(0);
+  for (; i + 4 <= last; i += 4) {  // four numbers at the price of one
+    const Random::Block block = random.block(static_cast<std::uint64_t>(i / 4));
+    for (int k = 0; k < 4; ++k) to[i + k] = Random::unit(block.word[k]) >= bound ? kept : T(0);
+  }
+  for (; i < last; ++i)
+    to[i] = random.uniform_float(static_cast<std::uint64_t>(i)) >= bound ? kept : T(0);
 }
 
 void reference(Device&, double p, const Random& random, Tensor& mask) {

@@ -1,5 +1,6 @@
 #include "ops/gather.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "ops/lines.hpp"
@@ -69,58 +70,77 @@ void check_index(const Tensor& index, std::int64_t length, const char* op) {
                                                 " of an axis of length " + std::to_string(length));
 }
 
-/// Walks the picked side in runs that lie together on both sides, of all of the inner axes for
-/// slices and of one element else: body(offset on the other side, offset here, length).
-template <bool slices, class Body>
-void each_run(const Axis& view, std::int64_t picked, const Tensor& index, Body body) {
-  const std::int64_t* const index_at = index.raw<std::int64_t>();
-  std::int64_t at = 0;
-  for (std::int64_t o = 0; o < view.outer; ++o)
-    for (std::int64_t i = 0; i < picked; ++i) {
-      if constexpr (slices) {
-        body((o * view.length + index_at[i]) * view.inner, at, view.inner);
-        at += view.inner;
-      } else {
-        for (std::int64_t k = 0; k < view.inner; ++k, ++at)
-          body((o * view.length + index_at[at]) * view.inner + k, at, std::int64_t{1});
+/// Lines (outer, inner) of the picked side that a thread walks, in order: along a line no other
+/// thread reads or writes, so sums keep their order.
+struct Part {
+  Axis view;
+  std::int64_t picked;  // length of the axis on that side
+  std::int64_t first, last;
+
+  /// In runs that lie together on both sides, of neighbouring lines for slices and of one element
+  /// else: body(offset on the other side, offset here, length).
+  template <bool slices, class Body> void each_run(const Tensor& index, Body body) const {
+    const std::int64_t* const index_at = index.raw<std::int64_t>();
+    for (std::int64_t line = first; line < last;) {
+      const std::int64_t o = line / view.inner, k = line % view.inner;
+      const std::int64_t run = std::min(view.inner - k, last - line);
+      for (std::int64_t i = 0; i < picked; ++i) {
+        const std::int64_t here = (o * picked + i) * view.inner + k;
+        const auto there = [&](std::int64_t at) { return (o * view.length + at) * view.inner + k; };
+        if constexpr (slices) {
+          body(there(index_at[i]), here, run);
+        } else {
+          for (std::int64_t n = 0; n < run; ++n)
+            body(there(index_at[here + n]) + n, here + n, std::int64_t{1});
+        }
       }
+      line += run;
     }
-}
+  }
+};
 
 std::int64_t picked(const Axis& view, const Tensor& index, bool slices) {
   return slices ? index.size() : view.lines() == 0 ? 0 : index.size() / view.lines();
 }
 
 template <bool slices>
-void pick_reference(Device&, const Tensor& x, const Axis& view, const Tensor& index, Tensor& y) {
+void pick_lines(Device& device, const Tensor& x, const Axis& view, const Tensor& index, Tensor& y) {
   check_index(index, view.length, slices ? "index_select" : "gather");
-  visit_float(x.dtype(), [&]<class T>() {
+  const std::int64_t count = picked(view, index, slices);
+  const auto copy = [&]<class T>(std::int64_t first, std::int64_t last) {
     const T* const in = x.raw<T>();
     T* const out = y.raw<T>();
-    each_run<slices>(view, picked(view, index, slices), index,
-                     [=](std::int64_t from, std::int64_t to, std::int64_t length) {
-                       std::copy_n(in + from, length, out + to);
-                     });
-  });
+    Part{view, count, first, last}.each_run<slices>(
+        index, [=](std::int64_t from, std::int64_t to, std::int64_t length) {
+          std::copy_n(in + from, length, out + to);
+        });
+  };
+  all_lines(device, x.dtype(), view.lines(), count, copy);
 }
 
 template <bool slices>
-void add_reference(Device&, const Tensor& src, const Axis& view, const Tensor& index, Tensor& y) {
+void add_lines(Device& device, const Tensor& src, const Axis& view, const Tensor& index,
+               Tensor& y) {
   check_index(index, view.length, slices ? "index_add" : "scatter_add");
-  visit_float(src.dtype(), [&]<class T>() {
+  const std::int64_t count = picked(view, index, slices);
+  const auto add_up = [&]<class T>(std::int64_t first, std::int64_t last) {
     const T* const in = src.raw<T>();
     T* const out = y.raw<T>();
-    each_run<slices>(view, picked(view, index, slices), index,
-                     [=](std::int64_t to, std::int64_t from, std::int64_t length) {
-                       for (std::int64_t k = 0; k < length; ++k) out[to + k] += in[from + k];
-                     });
-  });
+    Part{view, count, first, last}.each_run<slices>(
+        index, [=](std::int64_t to, std::int64_t from, std::int64_t length) {
+          for (std::int64_t k = 0; k < length; ++k) out[to + k] += in[from + k];
+        });
+  };
+  all_lines(device, src.dtype(), view.lines(), 2 * count, add_up);
 }
 
-const bool gather_added = kernel::gather.add(Backend::reference, pick_reference<false>) &&
-                          kernel::index_select.add(Backend::reference, pick_reference<true>) &&
-                          kernel::scatter_add.add(Backend::reference, add_reference<false>) &&
-                          kernel::index_add.add(Backend::reference, add_reference<true>);
+template <Backend backend> bool fill_slots() {
+  return kernel::gather.add(backend, pick_lines<false>) &&
+         kernel::index_select.add(backend, pick_lines<true>) &&
+         kernel::scatter_add.add(backend, add_lines<false>) &&
+         kernel::index_add.add(backend, add_lines<true>);
+}
+const bool gather_added = fill_slots<Backend::reference>() && fill_slots<Backend::cpu>();
 
 void check_type(const Tensor& index, const char* op) {
   if (index.dtype() != DType::i64)

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "ops/lines.hpp"
 #include "ops/matmul.hpp"
 
 namespace dml {
@@ -70,36 +71,38 @@ struct GruRecurrence {
   }
 };
 
-void step_forward(Device&, const Tensor& from_x, const Tensor& from_h, const Tensor& bias,
+void step_forward(Device& device, const Tensor& from_x, const Tensor& from_h, const Tensor& bias,
                   const Tensor& h, Tensor& gates, Tensor& next) {
   const std::int64_t hidden = h.dim(1);
   const GruUnit unit{hidden};
-  visit_float(h.dtype(), [&]<class T>() {
-    for (std::int64_t r = 0; r < h.dim(0); ++r)
-      for (std::int64_t k = 0; k < hidden; ++k)
-        next.raw<T>()[r * hidden + k] = unit.next(
-            from_x.raw<T>() + r * 3 * hidden + k, from_h.raw<T>() + r * 3 * hidden + k,
-            bias.raw<T>() + k, h.raw<T>()[r * hidden + k], gates.raw<T>() + r * 4 * hidden + k);
+  all_lines(device, h.dtype(), h.size(), 32, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t r = i / hidden, k = i % hidden;
+      next.raw<T>()[i] =
+          unit.next(from_x.raw<T>() + r * 3 * hidden + k, from_h.raw<T>() + r * 3 * hidden + k,
+                    bias.raw<T>() + k, h.raw<T>()[i], gates.raw<T>() + r * 4 * hidden + k);
+    }
   });
 }
 
-void step_backward(Device&, const Tensor& gates, const Tensor& h, const Tensor& dy, Tensor& carry,
-                   Tensor& from_x, Tensor& from_h) {
+void step_backward(Device& device, const Tensor& gates, const Tensor& h, const Tensor& dy,
+                   Tensor& carry, Tensor& from_x, Tensor& from_h) {
   const std::int64_t hidden = h.dim(1);
   const GruUnit unit{hidden};
-  visit_float(h.dtype(), [&]<class T>() {
-    for (std::int64_t r = 0; r < h.dim(0); ++r)
-      for (std::int64_t k = 0; k < hidden; ++k) {
-        const std::int64_t i = r * hidden + k;
-        carry.raw<T>()[i] = unit.pull(
-            gates.raw<T>() + r * 4 * hidden + k, h.raw<T>()[i], dy.raw<T>()[i] + carry.raw<T>()[i],
-            from_x.raw<T>() + r * 3 * hidden + k, from_h.raw<T>() + r * 3 * hidden + k);
-      }
+  all_lines(device, h.dtype(), h.size(), 32, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t r = i / hidden, k = i % hidden;
+      carry.raw<T>()[i] = unit.pull(
+          gates.raw<T>() + r * 4 * hidden + k, h.raw<T>()[i], dy.raw<T>()[i] + carry.raw<T>()[i],
+          from_x.raw<T>() + r * 3 * hidden + k, from_h.raw<T>() + r * 3 * hidden + k);
+    }
   });
 }
 
 const bool gru_recurrence_added = kernel::gru_step_fwd.add(Backend::reference, step_forward) &&
-                                  kernel::gru_step_bwd.add(Backend::reference, step_backward);
+                                  kernel::gru_step_fwd.add(Backend::cpu, step_forward) &&
+                                  kernel::gru_step_bwd.add(Backend::reference, step_backward) &&
+                                  kernel::gru_step_bwd.add(Backend::cpu, step_backward);
 
 }  // namespace
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/lines.hpp"
+
 namespace dml {
 namespace {
 
@@ -47,10 +49,11 @@ template <class T> double sum_of_squares(const T* a, std::int64_t n) {
   return sum;
 }
 
-void forward(Device&, const Tensor& x, double eps, NormFloor floor, Tensor& y, Tensor& divisor) {
-  const std::int64_t d = x.dim(1);
-  visit_float(x.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < x.dim(0); ++i) {
+void forward(Device& device, const Tensor& x, double eps, NormFloor floor, Tensor& y,
+             Tensor& divisor) {
+  const std::int64_t n = x.dim(0), d = x.dim(1);
+  all_lines(device, x.dtype(), n, d, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
       const T* in = x.raw<T>() + i * d;
       T* out = y.raw<T>() + i * d;
       const double square = sum_of_squares(in, d);
@@ -62,11 +65,11 @@ void forward(Device&, const Tensor& x, double eps, NormFloor floor, Tensor& y, T
   });
 }
 
-void backward(Device&, const Tensor& y, const Tensor& divisor, double eps, NormFloor floor,
+void backward(Device& device, const Tensor& y, const Tensor& divisor, double eps, NormFloor floor,
               const Tensor& dy, Tensor& dx) {
-  const std::int64_t d = y.dim(1);
-  visit_float(y.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < y.dim(0); ++i) {
+  const std::int64_t n = y.dim(0), d = y.dim(1);
+  all_lines(device, y.dtype(), n, 2 * d, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
       const T *out = y.raw<T>() + i * d, *up = dy.raw<T>() + i * d;
       T* in = dx.raw<T>() + i * d;
       const T bounded = divisor.raw<T>()[i];
@@ -78,7 +81,9 @@ void backward(Device&, const Tensor& y, const Tensor& divisor, double eps, NormF
 }
 
 const bool l2_normalize_added = kernel::l2_normalize_fwd.add(Backend::reference, forward) &&
-                                kernel::l2_normalize_bwd.add(Backend::reference, backward);
+                                kernel::l2_normalize_fwd.add(Backend::cpu, forward) &&
+                                kernel::l2_normalize_bwd.add(Backend::reference, backward) &&
+                                kernel::l2_normalize_bwd.add(Backend::cpu, backward);
 
 }  // namespace
 

@@ -23,4 +23,16 @@ void threaded_lines(const Device& device, std::int64_t n, std::int64_t work, Bod
   });
 }
 
+/// The two in one, for kernels whose lines are worth no code of their own for the processor: one
+/// function fills both slots. Calls body.operator()<T>(first, last) for parts of [0, n), on the
+/// threads of a cpu device, and for all at once on the reference backend.
+template <class Body>
+void all_lines(const Device& device, DType type, std::int64_t n, std::int64_t work, Body&& body) {
+  if (device.backend() == Backend::cpu && type == DType::f32) {
+    threaded_lines(device, n, work, body);
+  } else {
+    serial_lines(type, n, body);
+  }
+}
+
 }  // namespace dml

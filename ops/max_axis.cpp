@@ -75,25 +75,29 @@ void max_cpu(Device& device, const Tensor& x, const Axis& view, Tensor& y, Tenso
                  });
 }
 
-void shared_reference(Device&, const Tensor& x, const Tensor& y, const Axis& view, const Tensor& dy,
-                      Tensor& dx) {
-  visit_float(x.dtype(), [&]<class T>() {
-    for (std::int64_t line = 0; line < view.lines(); ++line) {
-      const T* in = x.raw<T>() + view.start(line);
-      T* out = dx.raw<T>() + view.start(line);
-      const T most = y.raw<T>()[line];
-      std::int64_t equal = 0;
-      for (std::int64_t i = 0; i < view.length; ++i) equal += in[i * view.inner] == most ? 1 : 0;
-      const T share = dy.raw<T>()[line] / static_cast<T>(equal);
-      for (std::int64_t i = 0; i < view.length; ++i)
-        out[i * view.inner] = in[i * view.inner] == most ? share : T(0);
-    }
-  });
+void shared(Device& device, const Tensor& x, const Tensor& y, const Axis& view, const Tensor& dy,
+            Tensor& dx) {
+  const std::int64_t work = 3 * view.length;
+  all_lines(device, x.dtype(), view.lines(), work,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t line = first; line < last; ++line) {
+                const T* in = x.raw<T>() + view.start(line);
+                T* out = dx.raw<T>() + view.start(line);
+                const T most = y.raw<T>()[line];
+                std::int64_t equal = 0;
+                for (std::int64_t i = 0; i < view.length; ++i)
+                  equal += in[i * view.inner] == most ? 1 : 0;
+                const T share = dy.raw<T>()[line] / static_cast<T>(equal);
+                for (std::int64_t i = 0; i < view.length; ++i)
+                  out[i * view.inner] = in[i * view.inner] == most ? share : T(0);
+              }
+            });
 }
 
 const bool max_axis_added = kernel::max_axis.add(Backend::reference, max_reference) &&
                             kernel::max_axis.add(Backend::cpu, max_cpu) &&
-                            kernel::amax_bwd.add(Backend::reference, shared_reference);
+                            kernel::amax_bwd.add(Backend::reference, shared) &&
+                            kernel::amax_bwd.add(Backend::cpu, shared);
 
 Axis filled_axis(const Var& x, int axis, const char* op) {
   const Axis view = axis_of(x.shape(), axis, op);

@@ -54,7 +54,43 @@ void reference(Device&, const Tensor& x, const Permutation& p, Tensor& y) {
   });
 }
 
-const bool permute_added = kernel::permute.add(Backend::reference, reference);
+/// Runs of elements that follow each other in y, `step` apart in x, on all threads.
+void fast(Device& device, const Tensor& x, const Permutation& p, Tensor& y) {
+  std::array<std::int64_t, Permutation::most> length{}, step{};  // of the axes of y; step in x
+  int axes = 0;
+  for (int i = 0; i < p.rank; ++i) {
+    const int from = p.order[static_cast<std::size_t>(i)];
+    std::int64_t stride = 1;
+    for (int k = from + 1; k < p.rank; ++k) stride *= x.dim(k);
+    const auto last = static_cast<std::size_t>(axes) - 1;
+    if (axes > 0 && step[last] == stride * x.dim(from)) {  // the two stay side by side: one axis
+      length[last] *= x.dim(from);
+      step[last] = stride;
+      continue;
+    }
+    length[static_cast<std::size_t>(axes)] = x.dim(from);
+    step[static_cast<std::size_t>(axes++)] = stride;
+  }
+  const auto inner = static_cast<std::size_t>(std::max(axes - 1, 0));
+  const std::int64_t run = axes == 0 ? 1 : length[inner], apart = axes == 0 ? 1 : step[inner];
+  if (y.size() == 0) return;
+  threaded_lines(device, y.size() / run, run, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t line = first; line < last; ++line) {
+      const T* from = x.raw<T>();
+      std::int64_t rest = line;
+      for (std::size_t i = inner; i-- > 0; rest /= length[i]) from += rest % length[i] * step[i];
+      T* to = y.raw<T>() + line * run;
+      if (apart == 1) {
+        std::copy_n(from, run, to);
+      } else {
+        for (std::int64_t k = 0; k < run; ++k) to[k] = from[k * apart];
+      }
+    }
+  });
+}
+
+const bool permute_added =
+    kernel::permute.add(Backend::reference, reference) && kernel::permute.add(Backend::cpu, fast);
 
 }  // namespace
 

@@ -42,25 +42,26 @@ struct MaskedFill {
   }
 };
 
-void where_reference(Device&, const Tensor& mask, const Tensor& a, const Tensor& b, Tensor& y) {
+void choose(Device& device, const Tensor& mask, const Tensor& a, const Tensor& b, Tensor& y) {
   const std::uint8_t* set = mask.raw<std::uint8_t>();
-  visit_float(a.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < y.size(); ++i)
+  all_lines(device, a.dtype(), y.size(), 2, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
       y.raw<T>()[i] = set[i] != 0 ? a.raw<T>()[i] : b.raw<T>()[i];
   });
 }
 
-void masked_fill_reference(Device&, const Tensor& x, const Tensor& mask, bool when, double value,
-                           Tensor& y) {
+void fill(Device& device, const Tensor& x, const Tensor& mask, bool when, double value, Tensor& y) {
   const std::uint8_t* set = mask.raw<std::uint8_t>();
-  visit_float(x.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < y.size(); ++i)
+  all_lines(device, x.dtype(), y.size(), 2, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
       y.raw<T>()[i] = (set[i] != 0) == when ? T(value) : x.raw<T>()[i];
   });
 }
 
-const bool where_added = kernel::where.add(Backend::reference, where_reference) &&
-                         kernel::masked_fill.add(Backend::reference, masked_fill_reference);
+const bool where_added = kernel::where.add(Backend::reference, choose) &&
+                         kernel::where.add(Backend::cpu, choose) &&
+                         kernel::masked_fill.add(Backend::reference, fill) &&
+                         kernel::masked_fill.add(Backend::cpu, fill);
 
 Tensor checked(const Tensor& mask, const Var& x, const char* op) {
   DML_CHECK(mask.shape() == x.shape(),

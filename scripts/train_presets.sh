@@ -47,7 +47,7 @@ short() {
   case $1/$2 in  # the masks of Divide & Conquer learn at their published 1e-3
     divide-conquer/*/shapes) echo --lr 1e-3 --set loss.mask_lr_mult=1 ;;
     group-loss/*/shapes) echo "$adam" --lr 1e-3 ;;
-    lm-metric/*) echo --steps "${STEPS:-50}" ;;  # rises as published, and a step takes long
+    lm-metric/*/photographs) echo --steps "${STEPS:-50}" ;;  # rises as published, and a step takes long
     # A normalised embedding behind a maximum of random maps learns slowly, and 240 pictures would be known by heart.
     intra-batch/*/shapes) echo "$adam" --lr 1e-3 --steps "${STEPS:-600}" --set sampler.classes=8 ;;
     */shapes) ;;

@@ -6,53 +6,63 @@
 
 #include "ops/clamp.hpp"
 #include "ops/distance.hpp"
+#include "ops/lines.hpp"
 
 namespace dml::division {
 namespace {
 
-void weights_reference(Device&, const Tensor& distances, const Tensor& labels, const WeightRow& row,
-                       Tensor& weights) {
-  visit_float(distances.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < row.n; ++i)
-      row(distances.raw<T>() + i * row.n, labels.raw<std::int64_t>(), i,
-          weights.raw<T>() + i * row.n);
-  });
+void weigh(Device& device, const Tensor& distances, const Tensor& labels, const WeightRow& row,
+           Tensor& weights) {
+  all_lines(device, distances.dtype(), row.n, 16 * row.n,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = first; i < last; ++i)
+                row(distances.raw<T>() + i * row.n, labels.raw<std::int64_t>(), i,
+                    weights.raw<T>() + i * row.n);
+            });
 }
 
-void draw_reference(Device&, const Tensor& weights, const Tensor& uniform, const DrawRow& row,
-                    Tensor& chosen) {
-  visit_float(weights.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < row.n; ++i)
-      row(weights.raw<T>() + i * row.n, uniform.raw<T>() + i * row.n,
-          chosen.raw<std::int64_t>() + i * row.q);
-  });
+void draw(Device& device, const Tensor& weights, const Tensor& uniform, const DrawRow& row,
+          Tensor& chosen) {
+  all_lines(device, weights.dtype(), row.n, 16 * row.n,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = first; i < last; ++i)
+                row(weights.raw<T>() + i * row.n, uniform.raw<T>() + i * row.n,
+                    chosen.raw<std::int64_t>() + i * row.q);
+            });
 }
 
-void nearest_reference(Device&, const Tensor& distances, const Tensor& labels,
-                       const NearestRow& row, Triplets& t) {
-  visit_float(distances.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < row.n; ++i)
-      row(distances.raw<T>() + i * row.n, labels.raw<std::int64_t>(), i,
-          {t.positives.raw<std::int64_t>() + i * row.q,
-           t.negatives.raw<std::int64_t>() + i * row.q},
-          t.filled.raw<T>() + i * row.q);
-  });
+void take_nearest(Device& device, const Tensor& distances, const Tensor& labels,
+                  const NearestRow& row, Triplets& t) {
+  all_lines(device, distances.dtype(), row.n, 16 * row.n,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = first; i < last; ++i)
+                row(distances.raw<T>() + i * row.n, labels.raw<std::int64_t>(), i,
+                    {t.positives.raw<std::int64_t>() + i * row.q,
+                     t.negatives.raw<std::int64_t>() + i * row.q},
+                    t.filled.raw<T>() + i * row.q);
+            });
 }
 
-void one_reference(Device&, const Tensor& distances, const Tensor& uniform, const Tensor& labels,
-                   const OneRow& row, Triplets& t) {
-  visit_float(distances.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < row.n; ++i)
-      row(distances.raw<T>() + i * row.n, uniform.raw<T>() + i * row.n, labels.raw<std::int64_t>(),
-          i, {t.positives.raw<std::int64_t>() + i, t.negatives.raw<std::int64_t>() + i},
-          t.filled.raw<T>() + i);
-  });
+void take_one(Device& device, const Tensor& distances, const Tensor& uniform, const Tensor& labels,
+              const OneRow& row, Triplets& t) {
+  all_lines(device, distances.dtype(), row.n, 16 * row.n,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = first; i < last; ++i)
+                row(distances.raw<T>() + i * row.n, uniform.raw<T>() + i * row.n,
+                    labels.raw<std::int64_t>(), i,
+                    {t.positives.raw<std::int64_t>() + i, t.negatives.raw<std::int64_t>() + i},
+                    t.filled.raw<T>() + i);
+            });
 }
 
-const bool miners_added = kernel::negative_weights.add(Backend::reference, weights_reference) &&
-                          kernel::draw_weighted.add(Backend::reference, draw_reference) &&
-                          kernel::mine_nearest.add(Backend::reference, nearest_reference) &&
-                          kernel::mine_one.add(Backend::reference, one_reference);
+const bool miners_added = kernel::negative_weights.add(Backend::reference, weigh) &&
+                          kernel::negative_weights.add(Backend::cpu, weigh) &&
+                          kernel::draw_weighted.add(Backend::reference, draw) &&
+                          kernel::draw_weighted.add(Backend::cpu, draw) &&
+                          kernel::mine_nearest.add(Backend::reference, take_nearest) &&
+                          kernel::mine_nearest.add(Backend::cpu, take_nearest) &&
+                          kernel::mine_one.add(Backend::reference, take_one) &&
+                          kernel::mine_one.add(Backend::cpu, take_one);
 
 /// Rows of the class of every row, itself not counted, ascending.
 std::vector<std::vector<std::int64_t>> positives_of(const Labels& labels) {

@@ -119,20 +119,23 @@ void backward_fast(Device& device, const Tensor& similarity, const Tensor& phi,
                  });
 }
 
-void precision(Device&, const Tensor& similarity, const Tensor& labels, Tensor& result) {
+void precision(Device& device, const Tensor& similarity, const Tensor& labels, Tensor& result) {
   const PrecisionRow row{labels.dim(0)};
   const std::int64_t* of = labels.raw<std::int64_t>();
-  visit_float(result.dtype(), [&]<class T>() {
-    for (std::int64_t q = 0; q < row.n; ++q)
-      result.raw<T>()[q] = row.value(similarity.raw<T>() + q * row.n, of, of[q]);
-  });
+  const std::int64_t work = row.n * row.n;  // every relevant item is ranked by a walk over the row
+  all_lines(device, result.dtype(), row.n, work,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t q = first; q < last; ++q)
+                result.raw<T>()[q] = row.value(similarity.raw<T>() + q * row.n, of, of[q]);
+            });
 }
 
 const bool rows_added = kernel::weighted_smooth_ap_fwd.add(Backend::reference, forward) &&
                         kernel::weighted_smooth_ap_fwd.add(Backend::cpu, forward_fast) &&
                         kernel::weighted_smooth_ap_bwd.add(Backend::reference, backward) &&
                         kernel::weighted_smooth_ap_bwd.add(Backend::cpu, backward_fast) &&
-                        kernel::batch_precision.add(Backend::reference, precision);
+                        kernel::batch_precision.add(Backend::reference, precision) &&
+                        kernel::batch_precision.add(Backend::cpu, precision);
 
 }  // namespace
 }  // namespace dml

@@ -8,6 +8,7 @@
 #include "dml/pairs/pick.hpp"
 #include "dml/pairs/row_kernels.hpp"
 #include "ops/arithmetic.hpp"
+#include "ops/lines.hpp"
 #include "ops/max_axis.hpp"
 #include "ops/maximum.hpp"
 #include "ops/permute.hpp"
@@ -57,6 +58,9 @@ void take(const SoftMarginBins& of, double value, double weight, double* row) {
   row[2 * of.bins] += weight;
 }
 
+/// About what each_triplet reads: the row once for each of its positives, which are a few.
+std::int64_t row_work(const Tensor& matrix) { return 4 * matrix.dim(1); }
+
 /// Calls visit(p, k, weight, value) for all triplets of row i.
 template <class T, class Visit>
 void each_triplet(const Tensor& matrix, const kernel::SoftMargin& in, std::int64_t i,
@@ -73,17 +77,20 @@ void each_triplet(const Tensor& matrix, const kernel::SoftMargin& in, std::int64
   }
 }
 
-void sum_rows(Device&, const Tensor& matrix, const kernel::SoftMargin& in) {
-  visit_float(matrix.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < matrix.dim(0); ++i) {
-      double* row = in.partial.raw<double>() + i * in.of.columns();
-      each_triplet<T>(matrix, in, i, [&](std::int64_t, std::int64_t, double weight, double value) {
-        take(in.of, value, weight, row);
-      });
-    }
-  });
+void sum_rows(Device& device, const Tensor& matrix, const kernel::SoftMargin& in) {
+  all_lines(device, matrix.dtype(), matrix.dim(0), row_work(matrix),
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = first; i < last; ++i) {
+                double* row = in.partial.raw<double>() + i * in.of.columns();
+                each_triplet<T>(matrix, in, i,
+                                [&](std::int64_t, std::int64_t, double weight, double value) {
+                                  take(in.of, value, weight, row);
+                                });
+              }
+            });
 }
 
+/// Serial: one histogram of all values.
 void sum_list(Device&, const Tensor& values, const kernel::SoftMargin& in) {
   visit_float(values.dtype(), [&]<class T>() {
     for (std::int64_t t = 0; t < values.size(); ++t) {
@@ -95,13 +102,18 @@ void sum_list(Device&, const Tensor& values, const kernel::SoftMargin& in) {
   });
 }
 
-void make_tables(Device&, const kernel::SoftMargin& in, Tensor& histogram, Tensor& loss,
+/// The columns are added up in parallel; the tables are running sums.
+void make_tables(Device& device, const kernel::SoftMargin& in, Tensor& histogram, Tensor& loss,
                  Tensor& slopes) {
-  const std::int64_t columns = in.of.columns();
+  const std::int64_t columns = in.of.columns(), rows = in.partial.dim(0);
+  const double* partial = in.partial.raw<double>();
   std::vector<double> sums(static_cast<std::size_t>(columns), 0);
-  for (std::int64_t i = 0; i < in.partial.dim(0); ++i)
-    for (std::int64_t c = 0; c < columns; ++c)
-      sums[static_cast<std::size_t>(c)] += in.partial.raw<double>()[i * columns + c];
+  all_lines(device, histogram.dtype(), columns, rows,
+            [&]<class>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = 0; i < rows; ++i)
+                for (std::int64_t c = first; c < last; ++c)
+                  sums[static_cast<std::size_t>(c)] += partial[i * columns + c];
+            });
   std::vector<double> scratch(static_cast<std::size_t>(in.of.bins));
   visit_float(histogram.dtype(), [&]<class T>() {
     soft_margin_tables_of(SoftMarginStep{in.of, in.momentum, in.detach, in.update}, sums.data(),
@@ -110,32 +122,36 @@ void make_tables(Device&, const kernel::SoftMargin& in, Tensor& histogram, Tenso
   });
 }
 
-void differentiate_rows(Device&, const Tensor& matrix, const kernel::SoftMargin& in,
+void differentiate_rows(Device& device, const Tensor& matrix, const kernel::SoftMargin& in,
                         const Tensor& slopes, const Tensor& dy, Tensor& dmatrix) {
-  visit_float(matrix.dtype(), [&]<class T>() {
-    std::fill_n(dmatrix.raw<T>(), dmatrix.size(), T(0));
-    const T up = *dy.raw<T>() * static_cast<T>(in.of.sign);
-    for (std::int64_t i = 0; i < matrix.dim(0); ++i) {
-      T* row = dmatrix.raw<T>() + i * matrix.dim(1);
-      each_triplet<T>(
-          matrix, in, i, [&](std::int64_t p, std::int64_t k, double weight, double value) {
-            const T g = up * static_cast<T>(weight) * slopes.raw<T>()[in.of.place(value).first];
-            row[p] += g;
-            row[k] -= g;
-          });
-    }
-  });
+  all_lines(device, matrix.dtype(), matrix.dim(0), row_work(matrix),
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              const T up = *dy.raw<T>() * static_cast<T>(in.of.sign);
+              for (std::int64_t i = first; i < last; ++i) {
+                T* row = dmatrix.raw<T>() + i * matrix.dim(1);
+                std::fill_n(row, matrix.dim(1), T(0));
+                each_triplet<T>(matrix, in, i,
+                                [&](std::int64_t p, std::int64_t k, double weight, double value) {
+                                  const T g = up * static_cast<T>(weight) *
+                                              slopes.raw<T>()[in.of.place(value).first];
+                                  row[p] += g;
+                                  row[k] -= g;
+                                });
+              }
+            });
 }
 
-void differentiate_list(Device&, const Tensor& values, const kernel::SoftMargin& in,
+void differentiate_list(Device& device, const Tensor& values, const kernel::SoftMargin& in,
                         const Tensor& slopes, const Tensor& dy, Tensor& dvalues) {
-  visit_float(values.dtype(), [&]<class T>() {
-    for (std::int64_t t = 0; t < values.size(); ++t) {
-      const T weight = in.weights.defined() ? in.weights.raw<T>()[t] : T(1);
-      const double value = static_cast<double>(values.raw<T>()[t]);
-      dvalues.raw<T>()[t] = *dy.raw<T>() * weight * slopes.raw<T>()[in.of.place(value).first];
-    }
-  });
+  all_lines(device, values.dtype(), values.size(), 3,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t t = first; t < last; ++t) {
+                const T weight = in.weights.defined() ? in.weights.raw<T>()[t] : T(1);
+                const double value = static_cast<double>(values.raw<T>()[t]);
+                dvalues.raw<T>()[t] =
+                    *dy.raw<T>() * weight * slopes.raw<T>()[in.of.place(value).first];
+              }
+            });
 }
 
 /// cdf(v) v over triplets, v = d_ap - d_an: a margin that follows the distribution of v.
@@ -225,10 +241,15 @@ class DynamicSoftMargin final : public TripletLoss {
 
 const bool dynamic_soft_margin_added =
     kernel::soft_margin_rows.add(Backend::reference, sum_rows) &&
+    kernel::soft_margin_rows.add(Backend::cpu, sum_rows) &&
     kernel::soft_margin_list.add(Backend::reference, sum_list) &&
+    kernel::soft_margin_list.add(Backend::cpu, sum_list) &&
     kernel::soft_margin_tables.add(Backend::reference, make_tables) &&
+    kernel::soft_margin_tables.add(Backend::cpu, make_tables) &&
     kernel::soft_margin_rows_bwd.add(Backend::reference, differentiate_rows) &&
-    kernel::soft_margin_list_bwd.add(Backend::reference, differentiate_list);
+    kernel::soft_margin_rows_bwd.add(Backend::cpu, differentiate_rows) &&
+    kernel::soft_margin_list_bwd.add(Backend::reference, differentiate_list) &&
+    kernel::soft_margin_list_bwd.add(Backend::cpu, differentiate_list);
 
 const Register<Loss, DynamicSoftMargin> dynamic_soft_margin_loss{{
     .name = "dynamic_soft_margin",

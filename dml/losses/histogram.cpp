@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "dml/losses/triplets.hpp"
+#include "ops/lines.hpp"
 
 namespace dml {
 namespace {
@@ -29,6 +30,7 @@ struct HistogramOverlap {
   }
 };
 
+/// Serial: all pairs add to the same few sums.
 void collect(Device&, const Tensor& similarity, const kernel::HistogramInputs& in) {
   const std::int64_t n = similarity.dim(0), count = in.nodes.count;
   double* bins = in.histograms.raw<double>();
@@ -46,33 +48,38 @@ void collect(Device&, const Tensor& similarity, const kernel::HistogramInputs& i
   });
 }
 
+/// Serial: running sums over the nodes.
 void overlap_of_histograms(Device&, const kernel::HistogramInputs& in, Tensor& loss) {
   const double value =
       pairs::overlap(in.histograms.raw<double>(), in.nodes.count, in.slopes.raw<double>());
   visit_float(loss.dtype(), [&]<class T>() { *loss.raw<T>() = static_cast<T>(value); });
 }
 
-void scatter(Device&, const Tensor& similarity, const kernel::HistogramInputs& in, const Tensor& up,
-             Tensor& dsimilarity) {
+void scatter(Device& device, const Tensor& similarity, const kernel::HistogramInputs& in,
+             const Tensor& up, Tensor& dsimilarity) {
   const std::int64_t n = similarity.dim(0), count = in.nodes.count;
-  visit_float(similarity.dtype(), [&]<class T>() {
-    std::fill_n(dsimilarity.raw<T>(), n * n, T(0));
-    const double scale = static_cast<double>(*up.raw<T>()) / in.nodes.width;
-    for (std::int64_t i = 0; i < n; ++i)
-      for (std::int64_t j = i + 1; j < n; ++j) {
-        const int kind = pairs::kind_of_pair(in.relation.raw<float>(), n, i, j);
-        if (kind == 0) continue;
-        const double* slope = in.slopes.raw<double>() + (kind > 0 ? 0 : count) +
-                              in.nodes.of(similarity.raw<T>()[i * n + j]).low;
-        dsimilarity.raw<T>()[i * n + j] = static_cast<T>(scale * (slope[1] - slope[0]));
-      }
-  });
+  all_lines(device, similarity.dtype(), n, 2 * n,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              std::fill(dsimilarity.raw<T>() + first * n, dsimilarity.raw<T>() + last * n, T(0));
+              const double scale = static_cast<double>(*up.raw<T>()) / in.nodes.width;
+              for (std::int64_t i = first; i < last; ++i)
+                for (std::int64_t j = i + 1; j < n; ++j) {
+                  const int kind = pairs::kind_of_pair(in.relation.raw<float>(), n, i, j);
+                  if (kind == 0) continue;
+                  const double* slope = in.slopes.raw<double>() + (kind > 0 ? 0 : count) +
+                                        in.nodes.of(similarity.raw<T>()[i * n + j]).low;
+                  dsimilarity.raw<T>()[i * n + j] = static_cast<T>(scale * (slope[1] - slope[0]));
+                }
+            });
 }
 
 const bool histogram_added =
     kernel::pair_histograms.add(Backend::reference, collect) &&
+    kernel::pair_histograms.add(Backend::cpu, collect) &&
     kernel::histogram_overlap.add(Backend::reference, overlap_of_histograms) &&
-    kernel::pair_histograms_bwd.add(Backend::reference, scatter);
+    kernel::histogram_overlap.add(Backend::cpu, overlap_of_histograms) &&
+    kernel::pair_histograms_bwd.add(Backend::reference, scatter) &&
+    kernel::pair_histograms_bwd.add(Backend::cpu, scatter);
 
 /// How much the histograms of positive and negative similarities overlap.
 class Histogram final : public TripletLoss {

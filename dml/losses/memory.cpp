@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "dml/labels.hpp"
+#include "ops/lines.hpp"
 
 namespace dml {
 namespace {
@@ -15,12 +16,17 @@ std::int64_t length_of(const Tuples& list) {
                               : most;
 }
 
-void drop(Device&, const Tensor& relation, kernel::CopyPlaces at, Tensor& out) {
+void drop(Device& device, const Tensor& relation, kernel::CopyPlaces at, Tensor& out) {
   const std::int64_t n = relation.dim(0), q = relation.dim(1);
-  std::copy_n(relation.raw<float>(), relation.size(), out.raw<float>());
-  for (std::int64_t i = 0; i < n; ++i) out.raw<float>()[i * q + (at.first + i) % at.size] = 0;
+  const float* in = relation.raw<float>();
+  float* to = out.raw<float>();
+  all_lines(device, DType::f32, n, q, [&]<class>(std::int64_t first, std::int64_t last) {
+    std::copy(in + first * q, in + last * q, to + first * q);
+    for (std::int64_t i = first; i < last; ++i) to[i * q + (at.first + i) % at.size] = 0;
+  });
 }
 
+/// Serial: the place of an entry depends on all before.
 void drop_from_list(Device&, const Tuples& list, kernel::CopyPlaces at, Tuples& out) {
   std::int64_t next = 0;
   for (std::int64_t t = 0, length = length_of(list); t < length; ++t) {
@@ -37,18 +43,24 @@ void drop_from_list(Device&, const Tuples& list, kernel::CopyPlaces at, Tuples& 
       member.raw<std::int64_t>()[t] = 0;
 }
 
-void append(Device&, const Tensor& relation, const Tensor& within, kernel::CopyPlaces at,
+void append(Device& device, const Tensor& relation, const Tensor& within, kernel::CopyPlaces at,
             Tensor& out) {
   const std::int64_t n = relation.dim(0), q = relation.dim(1);
-  std::copy_n(relation.raw<float>(), relation.size(), out.raw<float>());
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t j = 0; j < n; ++j)
-      out.raw<float>()[i * q + (at.first + j) % at.size] += within.raw<float>()[i * n + j];
+  const float *in = relation.raw<float>(), *more = within.raw<float>();
+  float* to = out.raw<float>();
+  all_lines(device, DType::f32, n, q + n, [&]<class>(std::int64_t first, std::int64_t last) {
+    std::copy(in + first * q, in + last * q, to + first * q);
+    for (std::int64_t i = first; i < last; ++i)
+      for (std::int64_t j = 0; j < n; ++j) to[i * q + (at.first + j) % at.size] += more[i * n + j];
+  });
 }
 
 const bool memory_added = kernel::without_copies.add(Backend::reference, drop) &&
+                          kernel::without_copies.add(Backend::cpu, drop) &&
                           kernel::list_without_copies.add(Backend::reference, drop_from_list) &&
-                          kernel::relation_plus_batch.add(Backend::reference, append);
+                          kernel::list_without_copies.add(Backend::cpu, drop_from_list) &&
+                          kernel::relation_plus_batch.add(Backend::reference, append) &&
+                          kernel::relation_plus_batch.add(Backend::cpu, append);
 
 }  // namespace
 

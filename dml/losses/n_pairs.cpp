@@ -35,6 +35,7 @@ class NPairs final : public TupleLoss {
   }
 };
 
+/// Serial: whether a class has its pair yet depends on all rows before.
 void first_pairs(Device&, const Tensor& relation, const Tensor& classes, Tensor& partner,
                  Tensor& chosen) {
   const std::int64_t n = relation.dim(0);
@@ -53,8 +54,9 @@ void first_pairs(Device&, const Tensor& relation, const Tensor& classes, Tensor&
   });
 }
 
-const bool n_pairs_added =
-    add_row_loss<NPairsRow>() && kernel::first_pairs.add(Backend::reference, first_pairs);
+const bool n_pairs_added = add_row_loss<NPairsRow>() &&
+                           kernel::first_pairs.add(Backend::reference, first_pairs) &&
+                           kernel::first_pairs.add(Backend::cpu, first_pairs);
 
 const Register<Loss, NPairs> n_pairs_loss{{
     .name = "n_pairs",

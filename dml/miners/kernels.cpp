@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "ops/lines.hpp"
+
 namespace dml {
 namespace {
 
@@ -40,6 +42,7 @@ void keep_extremes(const Tensor& matrix, const kernel::ExtremeInputs& in, Tensor
   }
 }
 
+/// Serial: one order of all pairs of a side.
 void extremes(Device&, const Tensor& matrix, const kernel::ExtremeInputs& in, Tensor& out) {
   visit_float(matrix.dtype(), [&]<class T>() { keep_extremes<T>(matrix, in, out); });
 }
@@ -59,20 +62,26 @@ template <class T> std::int64_t draw_column(const T* row, std::int64_t q, double
   return last;
 }
 
-void draw(Device&, const Tensor& probabilities, const kernel::DrawInputs& in, Tuples& list) {
+/// The columns are drawn in parallel; the place of an entry depends on all before.
+void draw(Device& device, const Tensor& probabilities, const kernel::DrawInputs& in, Tuples& list) {
   const std::int64_t q = probabilities.dim(1);
+  const std::int64_t* anchor = in.anchor.raw<std::int64_t>();
+  std::vector<std::int64_t> columns(static_cast<std::size_t>(in.anchor.size()));
+  all_lines(device, probabilities.dtype(), in.anchor.size(), 2 * q,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t t = first; t < last; ++t)
+                columns[static_cast<std::size_t>(t)] =
+                    draw_column(probabilities.raw<T>() + anchor[t] * q, q,
+                                in.random.uniform(static_cast<std::uint64_t>(t)));
+            });
   std::int64_t next = 0;
-  visit_float(probabilities.dtype(), [&]<class T>() {
-    for (std::int64_t t = 0; t < in.anchor.size(); ++t) {
-      const std::int64_t a = in.anchor.raw<std::int64_t>()[t];
-      const std::int64_t column = draw_column(probabilities.raw<T>() + a * q, q,
-                                              in.random.uniform(static_cast<std::uint64_t>(t)));
-      if (column < 0) continue;
-      list.anchor.raw<std::int64_t>()[next] = a;
-      list.positive.raw<std::int64_t>()[next] = in.positive.raw<std::int64_t>()[t];
-      list.negative.raw<std::int64_t>()[next++] = column;
-    }
-  });
+  for (std::int64_t t = 0; t < in.anchor.size(); ++t) {
+    const std::int64_t column = columns[static_cast<std::size_t>(t)];
+    if (column < 0) continue;
+    list.anchor.raw<std::int64_t>()[next] = anchor[t];
+    list.positive.raw<std::int64_t>()[next] = in.positive.raw<std::int64_t>()[t];
+    list.negative.raw<std::int64_t>()[next++] = column;
+  }
   *list.count.raw<std::int64_t>() = next;
   for (std::int64_t t = next; t < in.anchor.size(); ++t)
     for (const Tensor& member : {list.anchor, list.positive, list.negative})
@@ -102,6 +111,7 @@ void draw_side(const Tensor& matrix, const kernel::BinInputs& in, bool positive,
   }
 }
 
+/// Serial: a draw is a place among the members of a bin, which are listed in the order of pairs.
 void draw_bins(Device&, const Tensor& matrix, const kernel::BinInputs& in, Tensor& out) {
   std::fill_n(out.raw<float>(), out.size(), 0.0F);
   visit_float(matrix.dtype(), [&]<class T>() {
@@ -111,8 +121,11 @@ void draw_bins(Device&, const Tensor& matrix, const kernel::BinInputs& in, Tenso
 }
 
 const bool kernels_added = kernel::extreme_pairs.add(Backend::reference, extremes) &&
+                           kernel::extreme_pairs.add(Backend::cpu, extremes) &&
                            kernel::draw_negatives.add(Backend::reference, draw) &&
-                           kernel::draw_from_bins.add(Backend::reference, draw_bins);
+                           kernel::draw_negatives.add(Backend::cpu, draw) &&
+                           kernel::draw_from_bins.add(Backend::reference, draw_bins) &&
+                           kernel::draw_from_bins.add(Backend::cpu, draw_bins);
 
 }  // namespace
 }  // namespace dml

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/lines.hpp"
+
 namespace dml {
 namespace {
 
@@ -27,15 +29,17 @@ std::int64_t length_of(const kernel::PickInputs& in, std::int64_t most) {
                             : most;
 }
 
-void forward(Device&, const Tensor& matrix, const kernel::PickInputs& in, Tensor& values) {
+void forward(Device& device, const Tensor& matrix, const kernel::PickInputs& in, Tensor& values) {
   const std::int64_t *r = in.rows.raw<std::int64_t>(), *c = in.columns.raw<std::int64_t>();
   const std::int64_t q = matrix.dim(1), length = length_of(in, values.size());
-  visit_float(matrix.dtype(), [&]<class T>() {
-    for (std::int64_t t = 0; t < values.size(); ++t)
-      values.raw<T>()[t] = t < length ? matrix.raw<T>()[r[t] * q + c[t]] : T(0);
-  });
+  all_lines(device, matrix.dtype(), values.size(), 3,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t t = first; t < last; ++t)
+                values.raw<T>()[t] = t < length ? matrix.raw<T>()[r[t] * q + c[t]] : T(0);
+            });
 }
 
+/// Serial: a place may be named many times, and its sum is in the order of the list.
 void backward(Device&, const Tensor& up, const kernel::PickInputs& in, Tensor& dmatrix) {
   const std::int64_t *r = in.rows.raw<std::int64_t>(), *c = in.columns.raw<std::int64_t>();
   const std::int64_t q = dmatrix.dim(1), length = length_of(in, up.size());
@@ -46,16 +50,21 @@ void backward(Device&, const Tensor& up, const kernel::PickInputs& in, Tensor& d
   });
 }
 
-void mark(Device&, const kernel::PickInputs& in, Tensor& valid) {
+void mark(Device& device, const kernel::PickInputs& in, Tensor& valid) {
   const std::int64_t length = length_of(in, valid.size());
-  visit_float(valid.dtype(), [&]<class T>() {
-    for (std::int64_t t = 0; t < valid.size(); ++t) valid.raw<T>()[t] = t < length ? T(1) : T(0);
-  });
+  all_lines(device, valid.dtype(), valid.size(), 1,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t t = first; t < last; ++t)
+                valid.raw<T>()[t] = t < length ? T(1) : T(0);
+            });
 }
 
 const bool pick_added = kernel::pick.add(Backend::reference, forward) &&
+                        kernel::pick.add(Backend::cpu, forward) &&
                         kernel::pick_bwd.add(Backend::reference, backward) &&
-                        kernel::valid_entries.add(Backend::reference, mark);
+                        kernel::pick_bwd.add(Backend::cpu, backward) &&
+                        kernel::valid_entries.add(Backend::reference, mark) &&
+                        kernel::valid_entries.add(Backend::cpu, mark);
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include "dml/reducer.hpp"
 #include "ops/arithmetic.hpp"
+#include "ops/lines.hpp"
 
 namespace dml {
 namespace {
@@ -57,6 +58,7 @@ template <class T> bool within(T value, const Bounds& bounds) {
   return static_cast<double>(value) > bounds.low && static_cast<double>(value) < bounds.high;
 }
 
+/// Serial: the values of an anchor stand anywhere in the list, and its sum is in their order.
 void sum_forward(Device&, const Tensor& values, const kernel::ListInputs& in, Tensor& totals) {
   std::vector<double> sums(static_cast<std::size_t>(totals.size()), 0);
   double* counts = in.counts.raw<double>();
@@ -74,17 +76,19 @@ void sum_forward(Device&, const Tensor& values, const kernel::ListInputs& in, Te
   });
 }
 
-void sum_backward(Device&, const Tensor& values, const kernel::ListInputs& in, const Tensor& up,
-                  Tensor& dvalues) {
-  visit_float(values.dtype(), [&]<class T>() {
-    for (std::int64_t t = 0; t < values.size(); ++t)
-      dvalues.raw<T>()[t] =
-          within(values.raw<T>()[t], in.bounds)
-              ? weight_of<T>(in.weights, t) * up.raw<T>()[anchor_of(in.anchors, t)]
-              : T(0);
-  });
+void sum_backward(Device& device, const Tensor& values, const kernel::ListInputs& in,
+                  const Tensor& up, Tensor& dvalues) {
+  all_lines(device, values.dtype(), values.size(), 4,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t t = first; t < last; ++t)
+                dvalues.raw<T>()[t] =
+                    within(values.raw<T>()[t], in.bounds)
+                        ? weight_of<T>(in.weights, t) * up.raw<T>()[anchor_of(in.anchors, t)]
+                        : T(0);
+            });
 }
 
+/// Serial: two sums over all.
 void fraction_forward(Device&, const Tensor& totals, const kernel::FractionInputs& in, Tensor& y,
                       Tensor& factor) {
   double below = in.denominators.defined() ? 0 : 1;
@@ -101,29 +105,36 @@ void fraction_forward(Device&, const Tensor& totals, const kernel::FractionInput
   });
 }
 
-void fraction_backward(Device&, const Tensor& dy, const kernel::FractionInputs& in,
+void fraction_backward(Device& device, const Tensor& dy, const kernel::FractionInputs& in,
                        const Tensor& factor, Tensor& dtotals) {
-  visit_float(dy.dtype(), [&]<class T>() {
-    const T scale = *dy.raw<T>() * *factor.raw<T>();
-    for (std::int64_t i = 0; i < dtotals.size(); ++i)
-      dtotals.raw<T>()[i] = scale * weight_of<T>(in.weights, i);
-  });
+  all_lines(device, dy.dtype(), dtotals.size(), 2,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              const T scale = *dy.raw<T>() * *factor.raw<T>();
+              for (std::int64_t i = first; i < last; ++i)
+                dtotals.raw<T>()[i] = scale * weight_of<T>(in.weights, i);
+            });
 }
 
-void invert(Device&, const kernel::Counts& counts, Tensor& inverse) {
-  visit_float(inverse.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < inverse.size(); ++i) {
-      const double count = counts.of.raw<double>()[i];
-      inverse.raw<T>()[i] = count == 0 ? T(0) : static_cast<T>(1 / count);
-    }
-  });
+void invert(Device& device, const kernel::Counts& counts, Tensor& inverse) {
+  all_lines(device, inverse.dtype(), inverse.size(), 1,
+            [&]<class T>(std::int64_t first, std::int64_t last) {
+              for (std::int64_t i = first; i < last; ++i) {
+                const double count = counts.of.raw<double>()[i];
+                inverse.raw<T>()[i] = count == 0 ? T(0) : static_cast<T>(1 / count);
+              }
+            });
 }
 
 const bool items_added = kernel::sum_items.add(Backend::reference, sum_forward) &&
+                         kernel::sum_items.add(Backend::cpu, sum_forward) &&
                          kernel::sum_items_bwd.add(Backend::reference, sum_backward) &&
+                         kernel::sum_items_bwd.add(Backend::cpu, sum_backward) &&
                          kernel::fraction_fwd.add(Backend::reference, fraction_forward) &&
+                         kernel::fraction_fwd.add(Backend::cpu, fraction_forward) &&
                          kernel::fraction_bwd.add(Backend::reference, fraction_backward) &&
-                         kernel::inverse_counts.add(Backend::reference, invert);
+                         kernel::fraction_bwd.add(Backend::cpu, fraction_backward) &&
+                         kernel::inverse_counts.add(Backend::reference, invert) &&
+                         kernel::inverse_counts.add(Backend::cpu, invert);
 
 }  // namespace
 

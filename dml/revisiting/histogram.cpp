@@ -5,6 +5,7 @@
 
 #include "dml/revisiting/criteria.hpp"
 #include "ops/arithmetic.hpp"
+#include "ops/lines.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reshape.hpp"
 #include "ops/slice.hpp"
@@ -31,6 +32,7 @@ struct HistogramLoss {
   }
 };
 
+/// Serial: all pairs add to the same few sums.
 void forward(Device&, const Tensor& similarity, const Tensor& labels, const Tensor& counts,
              const PairHistogram& rule, Tensor& h) {
   const std::int64_t n = labels.dim(0);
@@ -51,12 +53,12 @@ void forward(Device&, const Tensor& similarity, const Tensor& labels, const Tens
   });
 }
 
-void backward(Device&, const Tensor& similarity, const Tensor& labels, const Tensor& counts,
+void backward(Device& device, const Tensor& similarity, const Tensor& labels, const Tensor& counts,
               const PairHistogram& rule, const Tensor& dh, Tensor& ds) {
   const std::int64_t n = labels.dim(0);
   const std::int64_t* of = labels.raw<std::int64_t>();
-  visit_float(ds.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < n; ++i)
+  all_lines(device, ds.dtype(), n, n, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
         T slope = 0;
         if (j > i && rule.counts(similarity.raw<T>()[i * n + j])) {
@@ -73,7 +75,9 @@ void backward(Device&, const Tensor& similarity, const Tensor& labels, const Ten
 
 const bool revisiting_histogram_added =
     kernel::pair_histogram_fwd.add(Backend::reference, forward) &&
-    kernel::pair_histogram_bwd.add(Backend::reference, backward);
+    kernel::pair_histogram_fwd.add(Backend::cpu, forward) &&
+    kernel::pair_histogram_bwd.add(Backend::reference, backward) &&
+    kernel::pair_histogram_bwd.add(Backend::cpu, backward);
 
 /// How many positive and negative pairs there are, at least 1 of each.   [2]
 Tensor pair_counts(const Labels& labels, DType type) {

@@ -9,6 +9,7 @@
 #include "ops/arithmetic.hpp"
 #include "ops/categorical.hpp"
 #include "ops/euclidean.hpp"
+#include "ops/lines.hpp"
 #include "ops/repeat.hpp"
 #include "ops/reshape.hpp"
 
@@ -138,19 +139,20 @@ Triplets permuted(const Var& v, const Labels& labels, const Random& random,
   return found;
 }
 
-void reference(Device&, const Tensor& distance, const Tensor& labels, const ChoiceRow& rule,
-               const Tensor& positive, const Tensor& bins, Tensor& p) {
+void fill_table(Device& device, const Tensor& distance, const Tensor& labels, const ChoiceRow& rule,
+                const Tensor& positive, const Tensor& bins, Tensor& p) {
   const std::int64_t n = distance.dim(0);
   const std::int64_t* of = labels.raw<std::int64_t>();
-  visit_float(p.dtype(), [&]<class T>() {
-    for (std::int64_t i = 0; i < n; ++i)
+  all_lines(device, p.dtype(), n, 4 * n, [&]<class T>(std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
       rule.row(distance.raw<T>() + i * n, of, n, i,
                positive.defined() ? positive.raw<std::int64_t>()[i] : i,
                bins.defined() ? bins.raw<T>() : nullptr, p.raw<T>() + i * n);
   });
 }
 
-const bool miners_added = kernel::miner_choices.add(Backend::reference, reference);
+const bool miners_added = kernel::miner_choices.add(Backend::reference, fill_table) &&
+                          kernel::miner_choices.add(Backend::cpu, fill_table);
 
 }  // namespace
 
