@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/cpu/parallel.hpp"
 #include "ops/pool2d.hpp"
 
 namespace dml {
@@ -37,11 +38,19 @@ std::int64_t counted(std::int64_t o, std::int64_t size, const Pool2dOptions& opt
   return std::min(last, size) - std::max<std::int64_t>(first, 0);
 }
 
-/// Calls each(image, p, q) for all places of the map of y.
-template <class Fn> void every_place(const Tensor& y, Fn&& each) {
-  for (std::int64_t image = 0; image < y.dim(0); ++image)
-    for (std::int64_t p = 0; p < y.dim(1); ++p)
-      for (std::int64_t q = 0; q < y.dim(2); ++q) each(image, p, q);
+/// Calls each(image, p, q) for all places of the map of y, one image after the other; on a cpu
+/// device threads take images.
+template <class Fn> void every_place(const Device& device, const Tensor& y, Fn&& each) {
+  auto images = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t image = first; image < last; ++image)
+      for (std::int64_t p = 0; p < y.dim(1); ++p)
+        for (std::int64_t q = 0; q < y.dim(2); ++q) each(image, p, q);
+  };
+  if (device.backend() == Backend::cpu) {
+    cpu::parallel_for(device.threads(), y.dim(0), 1, images);
+  } else {
+    images(0, y.dim(0));
+  }
 }
 
 /// The first channel of a pixel.
@@ -89,9 +98,10 @@ void spread(const T* dy, double divisor, std::int64_t image, Run rows, Run colum
         pixel<T>(dx, image, h, w)[c] += static_cast<T>(static_cast<double>(dy[c]) / divisor);
 }
 
-void max_forward(Device&, const Tensor& x, const Pool2dOptions& options, Tensor& y, Tensor& index) {
+void max_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y,
+                 Tensor& index) {
   visit_float(x.dtype(), [&]<class T>() {
-    every_place(y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       maximum(x, image, window_run(p, x.dim(1), options, 0), window_run(q, x.dim(2), options, 1),
               pixel<T>(y, image, p, q),
               index.defined() ? pixel<std::int32_t>(index, image, p, q) : nullptr);
@@ -103,7 +113,7 @@ void max_forward(Device&, const Tensor& x, const Pool2dOptions& options, Tensor&
 void add_at_index(Device& device, const Tensor& dy, const Tensor& index, Tensor& dx) {
   device.clear(dx);
   visit_float(dx.dtype(), [&]<class T>() {
-    every_place(dy, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, dy, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       const auto* place = pixel<std::int32_t>(index, image, p, q);
       for (std::int64_t c = 0; c < dx.dim(3); ++c)
         if (place[c] >= 0) pixel<T>(dx, image, 0, place[c])[c] += pixel<T>(dy, image, p, q)[c];
@@ -118,9 +128,9 @@ void max_backward(Device& device, const Tensor& dy, const Tensor& index, const P
 double divisor_of(const Tensor& x, const Pool2dOptions& options, std::int64_t p, std::int64_t q) {
   return static_cast<double>(counted(p, x.dim(1), options, 0) * counted(q, x.dim(2), options, 1));
 }
-void avg_forward(Device&, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
+void avg_forward(Device& device, const Tensor& x, const Pool2dOptions& options, Tensor& y) {
   visit_float(x.dtype(), [&]<class T>() {
-    every_place(y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       average(x, image, window_run(p, x.dim(1), options, 0), window_run(q, x.dim(2), options, 1),
               divisor_of(x, options, p, q), pixel<T>(y, image, p, q));
     });
@@ -129,7 +139,7 @@ void avg_forward(Device&, const Tensor& x, const Pool2dOptions& options, Tensor&
 void avg_backward(Device& device, const Tensor& dy, const Pool2dOptions& options, Tensor& dx) {
   device.clear(dx);
   visit_float(dx.dtype(), [&]<class T>() {
-    every_place(dy, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, dy, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       spread(pixel<T>(dy, image, p, q), divisor_of(dx, options, p, q), image,
              window_run(p, dx.dim(1), options, 0), window_run(q, dx.dim(2), options, 1), dx);
     });
@@ -139,9 +149,9 @@ void avg_backward(Device& device, const Tensor& dy, const Pool2dOptions& options
 double cell_size(Run rows, Run columns) {
   return static_cast<double>((rows.last - rows.first) * (columns.last - columns.first));
 }
-void adaptive_avg_forward(Device&, const Tensor& x, Tensor& y) {
+void adaptive_avg_forward(Device& device, const Tensor& x, Tensor& y) {
   visit_float(x.dtype(), [&]<class T>() {
-    every_place(y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       const Run rows = cell_run(p, x.dim(1), y.dim(1)), columns = cell_run(q, x.dim(2), y.dim(2));
       average(x, image, rows, columns, cell_size(rows, columns), pixel<T>(y, image, p, q));
     });
@@ -150,16 +160,16 @@ void adaptive_avg_forward(Device&, const Tensor& x, Tensor& y) {
 void adaptive_avg_backward(Device& device, const Tensor& dy, Tensor& dx) {
   device.clear(dx);
   visit_float(dx.dtype(), [&]<class T>() {
-    every_place(dy, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, dy, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       const Run rows = cell_run(p, dx.dim(1), dy.dim(1)),
                 columns = cell_run(q, dx.dim(2), dy.dim(2));
       spread(pixel<T>(dy, image, p, q), cell_size(rows, columns), image, rows, columns, dx);
     });
   });
 }
-void adaptive_max_forward(Device&, const Tensor& x, Tensor& y, Tensor& index) {
+void adaptive_max_forward(Device& device, const Tensor& x, Tensor& y, Tensor& index) {
   visit_float(x.dtype(), [&]<class T>() {
-    every_place(y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
+    every_place(device, y, [&](std::int64_t image, std::int64_t p, std::int64_t q) {
       maximum(x, image, cell_run(p, x.dim(1), y.dim(1)), cell_run(q, x.dim(2), y.dim(2)),
               pixel<T>(y, image, p, q), pixel<std::int32_t>(index, image, p, q));
     });
@@ -172,9 +182,13 @@ const bool pool2d_reference_added =
     kernel::avg_pool2d_fwd.add(Backend::reference, avg_forward) &&
     kernel::avg_pool2d_bwd.add(Backend::reference, avg_backward) &&
     kernel::adaptive_avg_pool2d_fwd.add(Backend::reference, adaptive_avg_forward) &&
+    kernel::adaptive_avg_pool2d_fwd.add(Backend::cpu, adaptive_avg_forward) &&
     kernel::adaptive_avg_pool2d_bwd.add(Backend::reference, adaptive_avg_backward) &&
+    kernel::adaptive_avg_pool2d_bwd.add(Backend::cpu, adaptive_avg_backward) &&
     kernel::adaptive_max_pool2d_fwd.add(Backend::reference, adaptive_max_forward) &&
-    kernel::adaptive_max_pool2d_bwd.add(Backend::reference, add_at_index);
+    kernel::adaptive_max_pool2d_fwd.add(Backend::cpu, adaptive_max_forward) &&
+    kernel::adaptive_max_pool2d_bwd.add(Backend::reference, add_at_index) &&
+    kernel::adaptive_max_pool2d_bwd.add(Backend::cpu, add_at_index);
 
 }  // namespace
 }  // namespace dml
