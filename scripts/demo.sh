@@ -13,7 +13,7 @@ bash scripts/setup.sh
 echo "== 2 of 3: building"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DDML_CUDA=OFF -DDML_TESTS=OFF -DDML_BENCH=OFF \
   -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 >/dev/null
-cmake --build "$build" -j "$jobs" --target dmltrain dmleval convert_weights dmlinfo
+cmake --build "$build" -j "$jobs" --target dmltrain dmleval convert_weights dmlinfo dmldata
 echo "== 3 of 3: training"
 mkdir -p data_cache
 "$build/dmltrain" --preset demo/shapes --data-dir data_cache -o "$run" --overwrite

@@ -74,6 +74,17 @@ void write_pictures(const TempFolder& folder) {
 
 }  // namespace
 
+TEST_CASE("README: the demo builds every tool that it names") {
+  const fs::path source = dml::testing::source_dir();
+  const std::string demo = dml::read_file(source / "scripts/demo.sh");
+  const std::string targets = demo.substr(demo.find("--target"));
+  const std::string built = targets.substr(0, targets.find('\n')) + " ";
+  for (const std::string& command : commands_in(dml::read_file(source / "README.md"))) {
+    const std::string tool = command.substr(0, command.find(' '));
+    CHECK_MESSAGE(built.find(" " + tool + " ") != std::string::npos, tool);
+  }
+}
+
 TEST_CASE("README: its commands work, one after the other") {
   const TempFolder folder;
   write_pictures(folder);
